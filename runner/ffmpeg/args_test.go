@@ -1,0 +1,94 @@
+package ffmpeg_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pharos-live/pharos/runner/ffmpeg"
+)
+
+var update = flag.Bool("update", false, "write testdata/*.golden anew")
+
+func TestArgs_Golden(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, ladder string
+		src          ffmpeg.Source
+		segment      time.Duration
+	}{
+		{"720p60-to-30", "720p30@2000000|360p30@600000", ffmpeg.Source{Width: 1280, Height: 720, FPS: 60}, 0},
+		{"1080p2997", "1080p60@6000000|720p30@2500000", ffmpeg.Source{Width: 1920, Height: 1080, FPS: 30000. / 1001}, 4 * time.Second},
+		{"2160p60-portrait", "3840p60@20000000|1280p25@2000000", ffmpeg.Source{Width: 2160, Height: 3840, FPS: 60}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			args, err := ffmpeg.Args(ffmpeg.Spec{Source: tt.src, Outputs: ffmpeg.Fit(ladder(t, tt.ladder), tt.src), Segment: tt.segment})
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, tt.name, lines(args))
+		})
+	}
+}
+
+// lines puts every option on a line of its own, with its value.
+func lines(args []string) string {
+	var b strings.Builder
+	for i, a := range args {
+		switch {
+		case i == 0:
+		case strings.HasPrefix(a, "-") && a != "-1", strings.HasPrefix(a, "pipe:") && args[i-1] != "-i":
+			b.WriteByte('\n')
+		default:
+			b.WriteByte(' ')
+		}
+		b.WriteString(a)
+	}
+	return b.String() + "\n"
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func TestArgs_RefusesWhatItCannotDo(t *testing.T) {
+	t.Parallel()
+	src := ffmpeg.Source{Width: 640, Height: 360, FPS: 30}
+	outputs := ffmpeg.Fit(ladder(t, "360p30@600000"), src)
+	for _, tt := range []struct {
+		name, want string
+		spec       ffmpeg.Spec
+	}{
+		{"codec", `source codec "hevc": want "h264"`, ffmpeg.Spec{Codec: "hevc", Source: src, Outputs: outputs}},
+		{"backend", `transcoding backend "nvidia": want "software"`, ffmpeg.Spec{Backend: "nvidia", Source: src, Outputs: outputs}},
+		{"segment", `segment of -1s: want a positive time`, ffmpeg.Spec{Segment: -time.Second, Source: src, Outputs: outputs}},
+		{"size", `source of 0 by 0 pixels: want its size`, ffmpeg.Spec{Outputs: outputs}},
+		{"outputs", `no outputs: there is nothing to encode`, ffmpeg.Spec{Source: src}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := ffmpeg.Args(tt.spec); err == nil || err.Error() != tt.want {
+				t.Errorf("got error %v, want %s", err, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,26 @@
+package ffmpeg
+
+import (
+	"slices"
+	"strings"
+)
+
+// passedOn are the variables that ffmpeg gets. All others stay here: this process may hold
+// credentials in its environment, and a decoder that reads strangers' input must not.
+var passedOn = []string{
+	"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
+}
+
+// environ is the part of all, in the form of os.Environ, that ffmpeg gets, and LC_… with it. It is
+// never nil, which os/exec would take for all of this process's environment.
+func environ(all []string) []string {
+	// Escape sequences are of no use in a log.
+	env := []string{"AV_LOG_FORCE_NOCOLOR=1"}
+	for _, kv := range all {
+		name, _, _ := strings.Cut(kv, "=")
+		if strings.HasPrefix(name, "LC_") || slices.Contains(passedOn, name) {
+			env = append(env, kv)
+		}
+	}
+	return env
+}

@@ -1,0 +1,119 @@
+package packager
+
+import (
+	"fmt"
+
+	"github.com/pharos-live/pharos/internal/hls"
+)
+
+// Names of renditions that are not rungs.
+const (
+	SourceName = "source"
+	AudioName  = "audio"
+)
+
+// Tracks is what a broadcast consists of: the set is fixed for its life.
+type Tracks struct {
+	Source     *Video // nil: no video, ever
+	ListSource bool   // the source is a rendition; else it only says where to cut
+	Rungs      []Rung
+	Audio      *Audio // nil with video: silence, until SetAudio and Audio bring something else
+}
+
+// Video is the format of H.264 video.
+type Video struct {
+	SPS, PPS  []byte
+	FrameRate float64 // a hint, in frames per second; 0 = what the SPS says, if it does
+	Bandwidth int     // bits per second; 0 = a tenth of a bit per pixel, at least 300 kbit/s
+}
+
+// Rung is a video rendition that is encoded from the source. Its parameter sets come with SetRung.
+type Rung struct {
+	Name          string
+	Width, Height int
+	FrameRate     float64 // the most frames in a second
+	Bitrate       int     // bits per second
+}
+
+// Audio is the format of AAC audio.
+type Audio struct {
+	Config []byte // AudioSpecificConfig
+}
+
+// Sample is one frame of a track.
+type Sample struct {
+	DTS, PTS int64  // ticks of 90 kHz on the source's clock
+	Key      bool   // video: an IDR
+	Data     []byte // NAL units behind four bytes of length each, without parameter sets; or a raw AAC frame. It is kept, and must not change
+	Seq      uint64 // number of the source frame, for Keep; 0 for rungs
+}
+
+const (
+	// What fMP4 adds: about 120 bytes a part and 16 bytes a frame, in bits per second.
+	partOverhead  = 3_000
+	frameOverhead = 128
+
+	minSourceBandwidth = 300_000
+	pixelsPerBit       = 10
+	audioBandwidth     = 160_000
+)
+
+// sourceRendition describes the source; fps 0 stays unknown.
+func sourceRendition(v Video, f videoFormat) hls.Rendition {
+	fps := v.FrameRate
+	if fps <= 0 {
+		fps = f.fps
+	}
+	bits := v.Bandwidth
+	if bits <= 0 {
+		rate := fps
+		if rate <= 0 {
+			rate = unknownRate
+		}
+		bits = max(int(float64(f.width*f.height)*rate/pixelsPerBit), minSourceBandwidth)
+	}
+	return hls.Rendition{
+		Name: SourceName, Kind: hls.Video, Codecs: f.codec,
+		Width: f.width, Height: f.height, FrameRate: fps,
+		Bandwidth: bits, AverageBandwidth: bits,
+	}
+}
+
+// rungRendition describes a rung; its codec is known once its format is.
+func rungRendition(r Rung) hls.Rendition {
+	overhead := partOverhead + int(frameOverhead*r.FrameRate)
+	return hls.Rendition{
+		Name: r.Name, Kind: hls.Video,
+		Width: r.Width, Height: r.Height, FrameRate: r.FrameRate,
+		// Rates are held over a second; a segment's may be a tenth above the mean.
+		Bandwidth: r.Bitrate*11/10 + overhead, AverageBandwidth: r.Bitrate + overhead,
+	}
+}
+
+func audioRendition(f *audioFormat) hls.Rendition {
+	return hls.Rendition{
+		Name: AudioName, Kind: hls.Audio, Codecs: f.codec,
+		Bandwidth: audioBandwidth, AverageBandwidth: audioBandwidth,
+		Channels: f.channels, SampleRate: f.outputRate,
+	}
+}
+
+// validate checks what New is given.
+func (t Tracks) validate() error {
+	switch {
+	case t.Source == nil && t.Audio == nil:
+		return fmt.Errorf("neither video nor audio")
+	case t.Source == nil && (t.ListSource || len(t.Rungs) > 0):
+		return fmt.Errorf("renditions of video without video")
+	case t.Source != nil && !t.ListSource && len(t.Rungs) == 0:
+		return fmt.Errorf("no rendition of the video: neither the source nor a rung")
+	}
+	seen := map[string]bool{SourceName: true, AudioName: true}
+	for _, r := range t.Rungs {
+		if r.Name == "" || seen[r.Name] {
+			return fmt.Errorf("rung %q is without a name, or there twice", r.Name)
+		}
+		seen[r.Name] = true
+	}
+	return nil
+}
