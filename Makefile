@@ -18,7 +18,7 @@ help: ## list the targets
 
 .PHONY: build
 build: $(BUNDLE) ## build bin/pharos with the page in it
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pharos ./cmd/pharos
+	go build -ldflags '$(LDFLAGS)' -o bin/pharos ./cmd/pharos
 
 .PHONY: demo
 demo: ## a broadcast with everything embedded on this machine: prints where to watch
@@ -74,7 +74,7 @@ bench: build ## figures of docs/BENCHMARKS.md, taken anew
 .PHONY: fuzz
 fuzz: ## ten minutes of the RTMP guard with go-rtmp behind it, in little memory
 	@mkdir -p .tmp/fuzz
-	go test -c -o .tmp/fuzz/ingest.test ./ingest
+	CGO_ENABLED=0 go test -c -o .tmp/fuzz/ingest.test ./ingest
 	cd ingest && (ulimit -v 2097152; GOMEMLIMIT=1GiB ../.tmp/fuzz/ingest.test -test.run '^$$' -test.fuzz FuzzGuard \
 	  -test.fuzztime $${FUZZTIME:-10m} -test.parallel 1 -test.fuzzcachedir ../.tmp/fuzz/cache)
 

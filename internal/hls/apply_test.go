@@ -2,6 +2,7 @@ package hls_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -68,6 +69,9 @@ func TestApply_Refuses(t *testing.T) {
 				t.Errorf("half of the batch was done:\n%s", is.Text())
 			}
 			apply(t, b, fits)
+			if at, _ := b.Edge("source"); at != (hls.Position{MSN: 1, Part: 2}) {
+				t.Errorf("then it is at %v, want 1.2", at)
+			}
 		})
 	}
 }
@@ -215,6 +219,76 @@ func snapshot(take hls.Take, stream []hls.Event, keep int) []hls.Event {
 		}
 	}
 	return append(events, stream[len(stream)-keep:]...)
+}
+
+// TestApply_SnapshotOfALittle joins with less of the stream than the playlist has
+// parts of: a segment is listed with all of its parts or with none.
+func TestApply_SnapshotOfALittle(t *testing.T) {
+	t.Parallel()
+	w := newWriter(0)
+	var stream []hls.Event
+	for range 10 {
+		stream = append(stream, w.segments(1)...)
+	}
+	for keep := 1; keep < len(stream); keep++ {
+		b := hls.NewBroadcast(broadcast)
+		apply(t, b, snapshot(takeOf(source), stream, keep)...)
+		for _, s := range media(t, b, "source", hls.Directives{}).segments {
+			whole := int(10-s.msn)*(partsEach+2) <= keep && s.msn >= 4
+			if got, want := len(s.parts), map[bool]int{true: partsEach}[whole]; got != want {
+				t.Errorf("with the last %d events segment %d has %d parts, want %d", keep, s.msn, got, want)
+			}
+		}
+		apply(t, b, hls.Part{Number: 60, MSN: 10, Start: 20 * time.Second, Duration: time.Millisecond})
+	}
+}
+
+// TestApply_ListAheadOfStream joins with a list that was read after the stream,
+// whose last events come only then.
+func TestApply_ListAheadOfStream(t *testing.T) {
+	t.Parallel()
+	w := newWriter(0)
+	take := takeOf(source)
+	early, late := w.segments(9), w.segments(3) // of 8 events each
+	list := snapshot(take, append(early, late...), 0)
+	b := hls.NewBroadcast(broadcast)
+	apply(t, b, append(list, early[5*8+2:]...)...)
+	for n := 0; ; n++ {
+		got := media(t, b, "source", msn(11))
+		if len(got.segments) != 12 || got.hint != fmt.Sprintf("p%d.m4s", 54+min(n, 6)+max(0, min(n, 14)-8)+max(0, min(n, 22)-16)) {
+			t.Errorf("after %d events got\n%s", n, got.text)
+		}
+		for _, s := range got.segments {
+			if want := map[bool]int{true: partsEach}[s.msn >= 6 && int(s.msn) < 9+(n+1)/8]; len(s.parts) != want {
+				t.Errorf("after %d events segment %d has %d parts, want %d", n, s.msn, len(s.parts), want)
+			}
+		}
+		if n == len(late) {
+			break
+		}
+		apply(t, b, late[n])
+	}
+}
+
+// TestApply_StreamOlderThanList joins with a stream that goes back further than
+// the list, which was trimmed.
+func TestApply_StreamOlderThanList(t *testing.T) {
+	t.Parallel()
+	w := newWriter(0)
+	stream := w.segments(9)
+	events := snapshot(takeOf(source), stream, len(stream))
+	events = append(events[:1], events[4:]...) // without segments 0 to 2
+	b := hls.NewBroadcast(broadcast)
+	apply(t, b, events...)
+	got := media(t, b, "source", hls.Directives{})
+	if got.mediaSequence != 3 || len(got.segments) != 6 || got.hint != "p54.m4s" {
+		t.Errorf("got\n%s", got.text)
+	}
+	for _, s := range got.segments {
+		if len(s.parts) != partsEach {
+			t.Errorf("segment %d has %d parts", s.msn, len(s.parts))
+		}
+	}
 }
 
 // TestApply_SnapshotWithAHole joins in the middle of a segment that is not in the

@@ -26,8 +26,8 @@ func (b *Broadcast) Media(ctx context.Context, rendition string, d Directives) (
 	if err != nil {
 		return nil, err
 	}
-	for first := true; ; first = false {
-		p, changed, err := b.answer(r, d, first)
+	for {
+		p, changed, err := b.answer(r, d)
 		if p != nil || err != nil {
 			return p, err
 		}
@@ -40,7 +40,7 @@ func (b *Broadcast) Media(ctx context.Context, rendition string, d Directives) (
 }
 
 // answer is the playlist for d, or the channel to wait on.
-func (b *Broadcast) answer(r *rendition, d Directives, first bool) (*Playlist, <-chan struct{}, error) {
+func (b *Broadcast) answer(r *rendition, d Directives) (*Playlist, <-chan struct{}, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -48,7 +48,7 @@ func (b *Broadcast) answer(r *rendition, d Directives, first bool) (*Playlist, <
 		return nil, nil, fmt.Errorf("rendition %s ended without a segment: %w", r.Name, ErrNotFound)
 	case b.feed.ended:
 		return b.playlistLocked(r, false), nil, nil
-	case first && !r.shows(d) && r.tooFar(d, &b.constants):
+	case !r.shows(d) && r.tooFar(d, &b.constants):
 		return nil, nil, &BadRequestError{fmt.Sprintf("segment %d, part %d is too far ahead", d.MSN, d.Part)}
 	case b.isReady && len(r.segments) > 0 && r.shows(d):
 		return b.playlistLocked(r, d.Skip), nil, nil
@@ -77,6 +77,7 @@ func (r *rendition) shows(d Directives) bool {
 }
 
 // tooFar says whether d, which is not shown yet, is beyond what may be waited for.
+// Once it is not, it stays so.
 func (r *rendition) tooFar(d Directives, c *constants) bool {
 	open := r.at.closed // the last complete segment plus one
 	if d.MSN > open && d.MSN-open > 1 {

@@ -64,6 +64,15 @@ func TestMedia_Rules(t *testing.T) {
 			}
 		}
 	})
+	rule("pl.window: six segments, though three target durations are less", func(t *testing.T) {
+		take := sliding(takeOf(source), 0)
+		take.TargetDuration = 2 * time.Second
+		b, w := begun(t, take)
+		apply(t, b, w[0].segments(20)...)
+		if got := media(t, b, "source", hls.Directives{}); len(got.segments) != 6 {
+			t.Errorf("got %d segments, want 6", len(got.segments))
+		}
+	})
 	rule("pl.window: three target durations of short segments", func(t *testing.T) {
 		b, w := begun(t, sliding(takeOf(source), 0))
 		for range 100 {
@@ -119,18 +128,6 @@ func TestMedia_Rules(t *testing.T) {
 			t.Errorf("segments with parts (-want +got):\n%s", diff)
 		}
 	})
-	rule("part.window: two complete segments", func(t *testing.T) {
-		take := takeOf(source)
-		take.TargetDuration = time.Second // 3 s: less than two segments
-		b, w := begun(t, take)
-		apply(t, b, w[0].segments(5)...)
-		r := media(t, b, "source", hls.Directives{})
-		for i, s := range r.segments {
-			if got, want := len(s.parts) > 0, i >= 3; got != want {
-				t.Errorf("segment %d has parts: %v, want %v", i, got, want)
-			}
-		}
-	})
 	rule("pl.map: the one in force is said first, the same again is not said", func(t *testing.T) {
 		b, w := begun(t, sliding(takeOf(source), 12*time.Second))
 		apply(t, b, w[0].segments(3)...)
@@ -138,6 +135,20 @@ func TestMedia_Rules(t *testing.T) {
 		apply(t, b, w[0].segments(8)...)
 		if got := strings.Count(media(t, b, "source", hls.Directives{}).text, "EXT-X-MAP:URI=\"init-bb.mp4\""); got != 1 {
 			t.Errorf("got %d maps, want 1", got)
+		}
+	})
+	rule("pl.map: it is repeated at a discontinuity, and kept by a gap that does not know it", func(t *testing.T) {
+		b, w := begun(t, takeOf(source))
+		apply(t, b, w[0].segments(1)...)
+		w[0].disc = true
+		apply(t, b, w[0].segments(1)...)
+		w[0].init = ""
+		apply(t, b, w[0].gap(), w[0].close())
+		w[0].init = "aa"
+		apply(t, b, w[0].segments(1)...)
+		got := media(t, b, "source", hls.Directives{})
+		if n := strings.Count(got.text, "EXT-X-MAP"); n != 2 || got.segments[3].init != "init-aa.mp4" {
+			t.Errorf("got %d maps, want 2:\n%s", n, got.text)
 		}
 	})
 	rule("align.disc", func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/bluenviron/gohlslib/v2/pkg/playlist"
 
@@ -199,13 +198,3 @@ func (r *reading) last() hls.Position {
 
 // next is the msn of the open segment.
 func (r *reading) next() uint64 { return r.segments[len(r.segments)-1].msn + 1 }
-
-// start is when s starts, by its date.
-func (s *listed) start(t testing.TB) time.Duration {
-	t.Helper()
-	date, err := time.Parse("2006-01-02T15:04:05.000Z", s.date)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return date.Sub(anchor)
-}

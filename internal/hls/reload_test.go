@@ -145,6 +145,25 @@ func TestMedia_WaitsForTakeAndFirstSegment(t *testing.T) {
 	})
 }
 
+func TestMedia_WaitsForEveryReport(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, w := begun(t, takeOf(source, sound))
+		apply(t, b, w[0].segments(2)...)
+		a := askMedia(t.Context(), b, "source", hls.Directives{})
+		if a.answered() {
+			t.Error("a playlist without a report of the audio was given out")
+		}
+		apply(t, b, w[1].part())
+		if !a.answered() || a.err != nil {
+			t.Fatalf("got %v", a.err)
+		}
+		if got := read(t, a.playlist); len(got.reports) != 1 {
+			t.Errorf("got\n%s", got.text)
+		}
+	})
+}
+
 func TestMedia_PassesTheCause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

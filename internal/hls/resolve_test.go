@@ -105,7 +105,8 @@ func TestSegment_AfterEnd(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	late := w[0].close()
-	apply(t, b, late, w[0].stored())
+	apply(t, b, w[0].stored())
+	apply(t, b, late) // is known
 	if key, _, err := b.Segment(now(), "source", 0); key != "01JD/source/s0.7.m4s" || err != nil {
 		t.Errorf("got %q, %v", key, err)
 	}

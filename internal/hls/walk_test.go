@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +18,6 @@ type walk struct {
 	take    hls.Take
 	rand    *rand.Rand
 	writers []*walker
-	disc    time.Duration // where all renditions have their next discontinuity
 }
 
 // walker is one rendition: parts of any length, segments of any number of parts.
@@ -88,8 +88,8 @@ func (w *walk) step(r *walker) []hls.Event {
 // client does that takes every playlist.
 func TestWalk(t *testing.T) {
 	t.Parallel()
-	const steps = 200
-	for seed := range uint64(4) {
+	const steps = 150
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			w := newWalk(seed, time.Duration(seed)*12*time.Second)
@@ -121,6 +121,40 @@ func TestWalk(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestConcurrent has the race detector watch every method under a running
+// broadcast.
+func TestConcurrent(t *testing.T) {
+	t.Parallel()
+	w := newWalk(9, 10*time.Second)
+	b := hls.NewBroadcast(broadcast)
+	var readers sync.WaitGroup
+	for i := range 8 {
+		name := w.take.Renditions[i%3].Name
+		readers.Go(func() {
+			if p, err := b.Multivariant(t.Context()); err != nil || len(p.Gzip()) == 0 {
+				t.Errorf("%v", err)
+			}
+			for !b.Ended() {
+				at, _ := b.Edge(name)
+				p, err := b.Media(t.Context(), name, hls.Directives{HasMSN: true, MSN: at.MSN, HasPart: true, Part: at.Part + 1, Skip: i%2 == 0})
+				if err != nil || len(p.Gzip()) == 0 {
+					t.Errorf("%s after %v: %v", name, at, err)
+				}
+				_, _, _ = b.Segment(now(), name, at.MSN)
+				_, _ = b.Part(now(), name, at.MSN*3)
+				_, _ = b.Init(name, "i0")
+				_, _ = b.TargetDuration(), b.Renditions()
+			}
+		})
+	}
+	apply(t, b, w.take)
+	for range 300 {
+		apply(t, b, w.batch()...)
+	}
+	apply(t, b, hls.End{})
+	readers.Wait()
 }
 
 // checkNow is one rendition's playlist in this state, if it has one: everything

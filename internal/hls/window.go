@@ -6,10 +6,6 @@ import "time"
 // window is (Apple's rule 8.11).
 const minSegments = 6
 
-// minDetailed is how many complete segments keep their parts, however long they
-// are, so that a viewer who was a segment behind still finds them.
-const minDetailed = 2
-
 // slide lets go of what the live edge has left behind.
 func (r *rendition) slide(c *constants) {
 	edge := r.edge()
@@ -20,9 +16,10 @@ func (r *rendition) slide(c *constants) {
 }
 
 // slideParts takes parts out of the playlist: "EXT-X-PART tags SHOULD be removed
-// … after they are greater than three Target Durations from the end" (4.4.4.9).
+// … after they are greater than three Target Durations from the end" (4.4.4.9). As
+// no segment is longer than one, the last two complete ones always keep theirs.
 func (r *rendition) slideParts(edge time.Duration, c *constants) {
-	for s := r.from(r.detailed); len(s) > minDetailed && edge-s[0].end() >= c.partWindow(); s = s[1:] {
+	for s := r.from(r.detailed); len(s) > 0 && edge-s[0].end() >= c.partWindow(); s = s[1:] {
 		s[0].unlisted = edge
 		r.detailed++
 	}

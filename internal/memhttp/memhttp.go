@@ -32,7 +32,7 @@ type Server struct {
 // New starts a Server of h that speaks HTTP/1.1 and h2c.
 func New(h http.Handler) *Server {
 	s := &Server{ln: NewListener()}
-	s.http = &http.Server{Handler: s.counted(h), Protocols: new(http.Protocols)} //nolint:gosec // no header timeout: its clients are tests
+	s.http = &http.Server{Handler: s.counted(h), Protocols: new(http.Protocols)}
 	s.http.Protocols.SetHTTP1(true)
 	s.http.Protocols.SetUnencryptedHTTP2(true)
 

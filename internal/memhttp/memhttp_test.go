@@ -100,7 +100,7 @@ func TestServer_AStalledReceiverDoesNotFreezeTheBubble(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		st := client.CallBidiStream(ctx)
-		for st.Send(wrapperspb.Bytes(make([]byte, 1<<20))) == nil { //nolint:revive // until it fails
+		for st.Send(wrapperspb.Bytes(make([]byte, 1<<20))) == nil {
 		}
 		if _, err := st.Receive(); connect.CodeOf(err) != connect.CodeDeadlineExceeded {
 			t.Errorf("Receive: %v, want %v", err, connect.CodeDeadlineExceeded)

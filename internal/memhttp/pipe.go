@@ -38,10 +38,17 @@ type conn struct {
 	local, remote net.Addr
 }
 
-func (c *conn) Read(p []byte) (int, error)  { return c.in.read(p) }
+// Read waits for at least one byte, the deadline or the end.
+func (c *conn) Read(p []byte) (int, error) { return c.in.read(p) }
+
+// Write waits for room for all of p, the deadline or the end.
 func (c *conn) Write(p []byte) (int, error) { return c.out.write(p) }
-func (c *conn) LocalAddr() net.Addr         { return c.local }
-func (c *conn) RemoteAddr() net.Addr        { return c.remote }
+
+// LocalAddr is the other end's RemoteAddr.
+func (c *conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr is the other end's LocalAddr.
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
 // Close ends both directions. It never fails, and may be called again.
 func (c *conn) Close() error {
@@ -50,17 +57,20 @@ func (c *conn) Close() error {
 	return nil
 }
 
+// SetDeadline sets both deadlines; a zero t is none.
 func (c *conn) SetDeadline(t time.Time) error {
 	c.in.update(func(f *flow) { f.readBy = t })
 	c.out.update(func(f *flow) { f.writeBy = t })
 	return nil
 }
 
+// SetReadDeadline also reaches a Read that waits already; a zero t is none.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.in.update(func(f *flow) { f.readBy = t })
 	return nil
 }
 
+// SetWriteDeadline also reaches a Write that waits already; a zero t is none.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	c.out.update(func(f *flow) { f.writeBy = t })
 	return nil

@@ -49,7 +49,7 @@ func TestRun(t *testing.T) {
 		})), time.Hour, nil, time.Second},
 		{"a failure while stopping is not lost", members(after(time.Second, nil), after(3*time.Second, errBroken)), time.Hour, errBroken, 3 * time.Second},
 		{"the first failure is the one told", members(after(2*time.Second, errLater), after(time.Second, errBroken)), time.Hour, errBroken, 2 * time.Second},
-		{"canceled before any stop is a failure", members(after(time.Second, context.Canceled), patient(none)), time.Hour, context.Canceled, time.Second},
+		{"cancelled before any stop is a failure", members(after(time.Second, context.Canceled), patient(none)), time.Hour, context.Canceled, time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -50,7 +50,9 @@ func HTTP(ctx context.Context, srv *http.Server, ln net.Listener, grace time.Dur
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = srv.Close()
 	}
-	<-served
+	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) { // it broke just before
+		return fmt.Errorf("serve %s: %w", ln.Addr(), ended)
+	}
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("stop serving %s: %w", ln.Addr(), err)
 	}

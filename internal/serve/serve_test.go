@@ -168,7 +168,7 @@ func TestHTTP_ClosesTheListenerWhenTheContextHasEndedBefore(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	ln := memhttp.NewListener()
-	if err := serve.HTTP(ctx, &http.Server{}, ln, time.Second); err != nil { //nolint:gosec // HTTP sets the header timeout
+	if err := serve.HTTP(ctx, &http.Server{}, ln, time.Second); err != nil {
 		t.Errorf("HTTP: %v, want nil", err)
 	}
 	if _, err := ln.Dial(t.Context()); err == nil {
@@ -176,12 +176,40 @@ func TestHTTP_ClosesTheListenerWhenTheContextHasEndedBefore(t *testing.T) {
 	}
 }
 
+// tardy is a listener whose Accept takes a second to notice that it is closed.
+type tardy struct{ *memhttp.Listener }
+
+func (l tardy) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		time.Sleep(time.Second)
+	}
+	return c, err
+}
+
+func TestHTTP_WaitsForItsGoroutine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- serve.HTTP(ctx, &http.Server{}, tardy{memhttp.NewListener()}, time.Minute)
+		}()
+		synctest.Wait()
+		stopped := time.Now()
+		stop()
+		if err := <-done; err != nil || time.Since(stopped) != time.Second {
+			t.Errorf("HTTP returned %v after %v, want nil after 1s, as its listener does", err, time.Since(stopped))
+		}
+	})
+}
+
 func TestHTTP_ServesTLSWithHTTP2(t *testing.T) {
 	t.Parallel()
 	lender := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
 	lender.Close()
 	ln := memhttp.NewListener()
-	srv := &http.Server{ //nolint:gosec // HTTP sets the header timeout
+	srv := &http.Server{
 		Handler:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }),
 		Protocols: serve.Protocols(),
 		TLSConfig: &tls.Config{Certificates: lender.TLS.Certificates, MinVersion: tls.VersionTLS12},
@@ -217,7 +245,7 @@ func TestHTTP_ServesTLSWithHTTP2(t *testing.T) {
 func TestHTTP_TLSWithoutCertificatesIsAnError(t *testing.T) {
 	t.Parallel()
 	ln := memhttp.NewListener()
-	srv := &http.Server{TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}} //nolint:gosec // HTTP sets the header timeout
+	srv := &http.Server{TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
 	if err := serve.HTTP(t.Context(), srv, ln, time.Second); err == nil {
 		t.Error("HTTP: nil, want an error")
 	}

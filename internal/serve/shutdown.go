@@ -18,6 +18,6 @@ func EndOnShutdown(ctx context.Context, h http.Handler) http.Handler {
 		defer cancel(nil)
 		stop := context.AfterFunc(ctx, func() { cancel(ErrStopping) })
 		defer stop()
-		h.ServeHTTP(w, r.WithContext(request))
+		h.ServeHTTP(w, r.WithContext(request)) //nolint:contextcheck // the request's context is inherited, ctx only ends it
 	})
 }

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pharos-live/pharos/runner/ffmpeg"
+)
+
+// warmUp is how much of each turn is left out: ffmpeg is still starting.
+const warmUp = time.Second
+
+// measureDelay gives pictures at their own pace, in turns, to a Process and to an ffmpeg with
+// nothing but pipes around it, and notes when what they became is out.
+func (b *bench) measureDelay(ctx context.Context, spec ffmpeg.Spec) error {
+	pictures := b.clip.video(b.delayed)
+	var ours, bare []time.Duration
+	for i := range b.delayRounds {
+		b.progress("ladder's delay: round %d of %d, %v each", i+1, b.delayRounds, b.delayed)
+		err := inTurns(i,
+			func() error {
+				return delays(&ours, pictures, func(s *stopwatch) error { return b.paced(ctx, spec, pictures, s) })
+			},
+			func() error {
+				return delays(&bare, pictures, func(s *stopwatch) error { return b.pacedBare(ctx, spec, pictures, s) })
+			},
+		)
+		if err != nil {
+			return err
+		}
+	}
+	b.report.add(fmt.Sprintf("ladder's delay, picture in → packet out, %d packets", len(ours)),
+		spread(ours), spread(bare), ratio(ours, bare))
+	return nil
+}
+
+// A stopwatch knows when each picture went in. It is safe for concurrent use.
+type stopwatch struct {
+	mu   sync.Mutex // protects all below
+	in   map[int64]time.Time
+	took map[int64][]time.Duration // by PTS, one for each rung
+}
+
+func (s *stopwatch) start(pts int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.in[pts] = time.Now()
+}
+
+func (s *stopwatch) stop(pts int64) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in, ok := s.in[pts]; ok {
+		s.took[pts] = append(s.took[pts], now.Sub(in))
+	}
+}
+
+// delays adds those of one turn, but for its warm-up.
+func delays(all *[]time.Duration, pictures []ffmpeg.Packet, run func(*stopwatch) error) error {
+	s := &stopwatch{in: map[int64]time.Time{}, took: map[int64][]time.Duration{}}
+	if err := run(s); err != nil {
+		return err
+	}
+	from := pictures[0].PTS + int64(warmUp*ticksPerSecond/time.Second)
+	before := len(*all)
+	for pts, took := range s.took {
+		if pts >= from {
+			*all = append(*all, took...)
+		}
+	}
+	if len(*all) == before {
+		return errors.New("nothing came out of the ladder")
+	}
+	return nil
+}
+
+// pace calls write for each picture when it is due.
+func pace(ctx context.Context, pictures []ffmpeg.Packet, write func(ffmpeg.Packet) error) error {
+	began := time.Now()
+	for _, f := range pictures {
+		due := time.Duration(f.PTS-pictures[0].PTS) * time.Second / ticksPerSecond
+		if err := sleepUntil(ctx, began.Add(due)); err != nil {
+			return err
+		}
+		if err := write(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) paced(ctx context.Context, spec ffmpeg.Spec, pictures []ffmpeg.Packet, s *stopwatch) error {
+	p, err := ffmpeg.Start(ctx, ffmpeg.Options{
+		Spec: spec, Config: b.clip.config(),
+		OnPacket: func(_ int, _ ffmpeg.Stream, out ffmpeg.Packet) { s.stop(out.PTS) },
+	})
+	if err != nil {
+		return err
+	}
+	err = pace(ctx, pictures, func(f ffmpeg.Packet) error {
+		s.start(f.PTS)
+		return p.Write(f)
+	})
+	p.CloseInput()
+	return errors.Join(err, p.Wait())
+}
+
+// pacedBare is paced with a NUT on a pipe in, and one for each rung out.
+func (b *bench) pacedBare(ctx context.Context, spec ffmpeg.Spec, pictures []ffmpeg.Packet, s *stopwatch) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	cmd, err := bareCommand(ctx, spec)
+	if err != nil {
+		return err
+	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	outs := make([]*os.File, len(spec.Outputs))
+	for i := range outs {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		defer w.Close()
+		outs[i] = r
+		cmd.ExtraFiles = append(cmd.ExtraFiles, w)
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	for _, w := range cmd.ExtraFiles {
+		w.Close() // ffmpeg's own copies are the last
+	}
+	var group errgroup.Group
+	spawn := func(f func() error) {
+		group.Go(func() error {
+			err := f()
+			if err != nil {
+				cancel() // ffmpeg would wait for ever with a pipe that nobody reads
+			}
+			return err
+		})
+	}
+	for _, r := range outs {
+		spawn(func() error { return stopAll(r, s) })
+	}
+	spawn(func() error {
+		defer in.Close()
+		return b.feedBare(ctx, in, pictures, s)
+	})
+	return errors.Join(group.Wait(), cmd.Wait())
+}
+
+func (b *bench) feedBare(ctx context.Context, in io.Writer, pictures []ffmpeg.Packet, s *stopwatch) error {
+	w, err := ffmpeg.NewWriter(in, b.stream())
+	if err != nil {
+		return err
+	}
+	return pace(ctx, pictures, func(f ffmpeg.Packet) error {
+		s.start(f.PTS)
+		return w.Write(f)
+	})
+}
+
+// stopAll reads one rung to its end.
+func stopAll(r io.Reader, s *stopwatch) error {
+	nut := ffmpeg.NewReader(r)
+	for {
+		p, err := nut.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.stop(p.PTS)
+	}
+}

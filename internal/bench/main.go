@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+var errNoFFmpeg = errors.New("ffmpeg is missing: the bench makes its clip with it and measures it; " +
+	"install it (apt-get install ffmpeg, brew install ffmpeg) or put it on PATH")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// A scale is how long and how large everything is measured.
+type scale struct {
+	clip time.Duration // of media, made once
+
+	listed time.Duration // of one broadcast, watched
+
+	broadcasts        int           // at once, without a ladder
+	settle, broadcast time.Duration // until they are steady, and then measured
+
+	ladder                      time.Duration // of media through the ladder as fast as it goes
+	ladderRounds                int
+	delayed                     time.Duration // of media through the ladder at its own pace
+	delayRounds                 int
+	viewers, parts, prefill     int // of a crowd; parts announced to it; segments in its playlist before
+	blocked                     time.Duration
+	goroutinesGone, publishGone time.Duration // what is waited for them at most
+}
+
+var (
+	full = scale{
+		clip:   20 * time.Second,
+		listed: 20 * time.Second,
+
+		broadcasts: 5, settle: 3 * time.Second, broadcast: 10 * time.Second,
+
+		ladder: 8 * time.Second, ladderRounds: 5,
+		delayed: 6 * time.Second, delayRounds: 2,
+
+		viewers: 1000, parts: 20, prefill: 30,
+		blocked:        30 * time.Millisecond,
+		goroutinesGone: 10 * time.Second, publishGone: 20 * time.Second,
+	}
+	quick = scale{
+		clip:   6 * time.Second,
+		listed: 6 * time.Second,
+
+		broadcasts: 2, settle: time.Second, broadcast: 3 * time.Second,
+
+		ladder: 2 * time.Second, ladderRounds: 1,
+		delayed: 3 * time.Second, delayRounds: 1,
+
+		viewers: 100, parts: 3, prefill: 30,
+		blocked:        30 * time.Millisecond,
+		goroutinesGone: 10 * time.Second, publishGone: 20 * time.Second,
+	}
+)
+
+// A bench is one run.
+type bench struct {
+	scale
+	dir    string // temporary, for all that is written
+	clip   *clip
+	report *report
+	log    io.Writer
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	short := flags.Bool("quick", false, "take each figure once and briefly: shows that the bench works, and no more")
+	only := flags.String("only", "", "take these figures alone, joined by commas: listed, passthrough, ladder, crowd")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unknown argument %q", flags.Arg(0))
+	}
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		return errNoFFmpeg
+	}
+	dir, err := os.MkdirTemp("", "pharos-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &bench{scale: full, dir: dir, report: newReport(ctx), log: stderr}
+	if *short {
+		b.scale = quick
+	}
+	todo, err := b.choose(*only)
+	if err != nil {
+		return err
+	}
+	err = b.measure(ctx, todo)
+	if len(b.report.rows) > 0 { // what was measured before a fault is good
+		b.report.write(stdout)
+	}
+	return err
+}
+
+// A figure is one of the things that are measured.
+type figure struct {
+	name string
+	take func(context.Context) error
+}
+
+func (b *bench) choose(only string) ([]figure, error) {
+	all := []figure{
+		{"listed", b.measureListed},
+		{"passthrough", b.measurePassthrough},
+		{"ladder", b.measureLadder},
+		{"crowd", b.measureCrowd},
+	}
+	if only == "" {
+		return all, nil
+	}
+	var chosen []figure
+	for _, name := range strings.Split(only, ",") {
+		found := false
+		for _, f := range all {
+			if f.name == name {
+				chosen, found = append(chosen, f), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("-only names %q: want listed, passthrough, ladder or crowd", name)
+		}
+	}
+	return chosen, nil
+}
+
+func (b *bench) measure(ctx context.Context, todo []figure) error {
+	b.progress("making a clip of %v: %s at about %d Mbit/s", b.scale.clip, clipSize, clipBitrate/1_000_000)
+	var err error
+	if b.clip, err = makeClip(ctx, b.scale.clip); err != nil {
+		return fmt.Errorf("make the clip: %w", err)
+	}
+	b.report.source = b.clip.String()
+	for _, f := range todo {
+		if err := f.take(ctx); err != nil {
+			return fmt.Errorf("measure %s: %w", f.name, err)
+		}
+	}
+	return nil
+}
+
+// progress tells what is being done, and how loaded the machine is by then.
+func (b *bench) progress(format string, args ...any) {
+	fmt.Fprintf(b.log, "%s  load %s  %s\n", time.Now().Format(time.TimeOnly), load(), fmt.Sprintf(format, args...))
+}

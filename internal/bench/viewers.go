@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/pharos-live/pharos/internal/serve"
+)
+
+// measureCrowd blocks many viewers for each part of a broadcast that is announced through Redis,
+// in turns with as many who wait for a bare long poll with as large a body.
+func (b *bench) measureCrowd(ctx context.Context) error {
+	bare := newLongPoll()
+	beside, err := listen(bare)
+	if err != nil {
+		return err
+	}
+	return serve.Run(ctx, beside.run, func(ctx context.Context) error {
+		return b.withRig(ctx, func(ctx context.Context, r *rig) error {
+			return withReel(ctx, r.registry, b.prefill, func(ctx context.Context, reel *reel) error {
+				// The first viewer lights the controller, which stays: it is no goroutine of the crowd's.
+				if err := warm(ctx, r.web.url("/hls/"+reel.id+"/source/index.m3u8")); err != nil {
+					return err
+				}
+				for _, protocol := range []string{"HTTP/1.1", "h2c"} {
+					if err := b.crowdOver(ctx, protocol, r.web, reel, beside, bare); err != nil {
+						return fmt.Errorf("over %s: %w", protocol, err)
+					}
+				}
+				return nil
+			})
+		})
+	})
+}
+
+func warm(ctx context.Context, url string) error {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	_, err := get(ctx, client, url)
+	return err
+}
+
+// crowdOver gathers one crowd for each side, and counts goroutines before and after.
+func (b *bench) crowdOver(ctx context.Context, protocol string, ours *origin, reel *reel, beside *origin, bare *longPoll) error {
+	b.progress("crowd: %d viewers over %s, %d parts to each side", b.viewers, protocol, b.parts)
+	baseline := runtime.NumGoroutine()
+	var waves, bareWaves []wave
+	var left time.Time
+	edge := newEdge()
+	err := b.withCrowd(ctx, protocol, edge, ours, func(watchers *crowd) error {
+		return b.withCrowd(ctx, protocol, edge, beside, func(pollers *crowd) error {
+			err := b.waves(ctx, watchers, reel, &waves, pollers, bare, &bareWaves)
+			left = time.Now()
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	gone, after := awaitGoroutines(baseline, left.Add(b.goroutinesGone), edge.CloseIdleConnections)
+	b.reportCrowd(protocol, waves, bareWaves)
+	b.report.add(fmt.Sprintf("goroutines over %s: before the %d viewers of both sides came, and after all hung up amid a poll", protocol, 2*b.viewers),
+		fmt.Sprintf("%d, then %d after %s ms", baseline, after, ms(gone.Sub(left))), "", "")
+	if after > baseline {
+		return fmt.Errorf("%d goroutines are left, there were %d", after, baseline)
+	}
+	return nil
+}
+
+// waves sends one part after the other to the two crowds in turns.
+func (b *bench) waves(ctx context.Context, watchers *crowd, reel *reel, ours *[]wave, pollers *crowd, bare *longPoll, beside *[]wave) error {
+	always := func() string { return "/poll" }
+	if err := errors.Join(watchers.block(ctx, reel.path()), pollers.block(ctx, always())); err != nil {
+		return err
+	}
+	size := 1
+	for i := range b.parts {
+		err := inTurns(i,
+			func() error {
+				w, err := watchers.wave(ctx, reel.announce, reel.path)
+				*ours = append(*ours, w)
+				size = w.size
+				return err
+			},
+			func() error {
+				w, err := pollers.wave(ctx, func(context.Context) error {
+					bare.publish(make([]byte, size))
+					return nil
+				}, always)
+				*beside = append(*beside, w)
+				return err
+			},
+		)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withCrowd runs f on viewers of origin, who leave when it returns.
+func (b *bench) withCrowd(ctx context.Context, protocol string, edge *http.Client, origin *origin, f func(*crowd) error) error {
+	var pollers []poller
+	for range b.viewers {
+		if protocol == "h2c" {
+			pollers = append(pollers, newShared(ctx, edge, origin.addr))
+			continue
+		}
+		p, err := dialPlain(ctx, origin.addr)
+		if err != nil {
+			for _, p := range pollers {
+				p.hangUp()
+			}
+			if errors.Is(err, syscall.EMFILE) {
+				err = errTooFewFiles
+			}
+			return err
+		}
+		pollers = append(pollers, p)
+	}
+	c := gather(origin, b.blocked, pollers)
+	defer c.leave()
+	return f(c)
+}
+
+// awaitGoroutines waits until there are no more than want, and says when that was and how many
+// there were. closeIdle ends connections that nobody uses any more.
+func awaitGoroutines(want int, deadline time.Time, closeIdle func()) (time.Time, int) {
+	for {
+		closeIdle()
+		n, now := runtime.NumGoroutine(), time.Now()
+		if n <= want || now.After(deadline) {
+			return now, n
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (b *bench) reportCrowd(protocol string, ours, bare []wave) {
+	who := fmt.Sprintf("%d blocked viewers over %s, %d parts, bodies of %d bytes", b.viewers, protocol, len(ours), ours[len(ours)-1].size)
+	for _, f := range []struct {
+		what string
+		of   func(wave) time.Duration
+	}{
+		{"part announced → the last viewer has it", func(w wave) time.Duration { return w.last }},
+		{"→ the first viewer has it", func(w wave) time.Duration { return w.first }},
+		{"CPU for a part, viewers included", func(w wave) time.Duration { return w.cpu }},
+	} {
+		o, r := ofWaves(ours, f.of), ofWaves(bare, f.of)
+		b.report.add(who+": "+f.what, fmt.Sprintf("p50 %s, p90 %s ms", ms(median(o)), ms(quantile(o, 0.9))),
+			fmt.Sprintf("p50 %s, p90 %s ms", ms(median(r)), ms(quantile(r, 0.9))), ratio(o, r))
+	}
+}
+
+func ofWaves(all []wave, of func(wave) time.Duration) []time.Duration {
+	v := make([]time.Duration, 0, len(all))
+	for _, w := range all {
+		v = append(v, of(w))
+	}
+	return v
+}

@@ -1,0 +1,77 @@
+// Watches the demo in Chromium and prints what it saw as JSON.
+//
+// usage: node browser.mjs WATCH_URL SCREENSHOT_FOLDER
+import { createRequire } from "node:module";
+
+const require = createRequire(new URL("../../web/ui/package.json", import.meta.url));
+const { chromium } = require("playwright-core");
+
+const [url, folder] = process.argv.slice(2);
+const origin = new URL(url).origin;
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+  ],
+});
+
+const seen = { Errors: [], Latencies: [] };
+try {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  page.on("pageerror", (e) => seen.Errors.push(String(e)));
+
+  await page.goto(`${origin}/nobody`);
+  seen.Offline = await page.locator(".curtain").innerText();
+  await page.screenshot({ path: `${folder}/offline.png` });
+
+  await page.goto(`${origin}/`);
+  await page.locator(".channels a").first().waitFor({ timeout: 30_000 });
+  await page.screenshot({ path: `${folder}/directory.png` });
+
+  await page.goto(url);
+  const ask = (f, arg) => page.locator("hls-video").evaluate(f, arg);
+  await page.waitForFunction(() => document.querySelector("hls-video")?.nativeEl?.currentTime > 0, null, { timeout: 40_000 });
+  await page.waitForTimeout(4000); // until the start has settled
+
+  const before = await ask((v) => v.currentTime);
+  for (let i = 0; i < 5; i++) {
+    await page.waitForTimeout(1000);
+    seen.Latencies.push(await ask((v) => (v.api.playingDate ? (Date.now() - v.api.playingDate.getTime()) / 1000 : -1)));
+  }
+  seen.Advanced = (await ask((v) => v.currentTime)) - before;
+  seen.Audio = await ask((v) => v.nativeEl.webkitAudioDecodedByteCount);
+  seen.Dropped = await ask((v) => v.nativeEl.getVideoPlaybackQuality().droppedVideoFrames);
+  seen.LowLatency = await ask((v) => v.api.lowLatencyMode);
+  seen.Target = await ask((v) => v.api.targetLatency);
+  seen.Hold = await ask((v) => v.api.latestLevelDetails?.partHoldBack ?? v.api.levels[v.api.currentLevel].details.partHoldBack);
+  await page.mouse.move(640, 400); // the controls show themselves
+  await page.screenshot({ path: `${folder}/watch.png` });
+
+  const was = await ask((v) => v.nativeEl.videoHeight);
+  await page.locator("media-rendition-menu-button").click();
+  const items = page.locator("media-rendition-menu >> css=media-chrome-menu-item");
+  await items.first().waitFor({ timeout: 5000 });
+  seen.Qualities = (await items.allInnerTexts()).map((s) => s.trim()).filter(Boolean);
+  await page.screenshot({ path: `${folder}/quality.png` });
+  await items.filter({ hasText: was === 240 ? "720" : "240" }).first().click();
+  seen.Switched = await page
+    .waitForFunction((h) => document.querySelector("hls-video").nativeEl.videoHeight !== h, was, { timeout: 15_000 })
+    .then(() => true, () => false);
+
+  const phone = await browser.newPage({ viewport: { width: 390, height: 844 }, isMobile: false });
+  await phone.goto(url);
+  await phone.waitForFunction(() => document.querySelector("hls-video")?.nativeEl?.currentTime > 0, null, { timeout: 40_000 });
+  await phone.mouse.move(200, 100);
+  await phone.screenshot({ path: `${folder}/phone.png` });
+  seen.Phone = await phone.evaluate(() => document.documentElement.scrollWidth <= innerWidth);
+} finally {
+  await browser.close();
+}
+console.log(JSON.stringify(seen));

@@ -1,0 +1,298 @@
+package broadcast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	broadcastv1 "github.com/pharos-live/pharos/proto/pharos/broadcast/v1"
+	"github.com/pharos-live/pharos/runner/ffmpeg"
+	"github.com/pharos-live/pharos/runner/packager"
+)
+
+// A pipeline is what a live broadcast consists of: the packager, the encoder of
+// the rungs if there are any, and the feed. Its goroutines all belong to group
+// and end by finish or abort.
+//
+// It fails in two ways. A fault (the encoder died, or made what cannot be read)
+// leaves all that is needed to end the broadcast in good order: faulty is closed,
+// and everything goes on. An error of the packager or the feed ends ctx: nothing
+// can be announced any more.
+type pipeline struct {
+	log      *slog.Logger
+	packager *packager.Packager
+	encoder  *ffmpeg.Process // nil without rungs
+	feed     *feed
+	onLive   func(*pipeline)
+
+	ctx    context.Context // of the work: outlives the job's, until the end is flushed
+	cancel context.CancelCauseFunc
+	group  *errgroup.Group
+	packed chan struct{} // closed once everything is announced
+
+	faulty chan struct{} // closed by the first fault
+	mu     sync.Mutex    // protects first
+	first  error         // the first fault
+}
+
+var errAborted = errors.New("the broadcast was aborted")
+
+// startPipeline starts all that turns frames into a broadcast. The feed is
+// opened, and onLive called, as soon as every rendition's format is known.
+func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive func(*pipeline)) (*pipeline, error) {
+	outputs := p.outputs(t.video)
+	p.packaging.Anchor = t.anchor
+	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	group, work := errgroup.WithContext(work)
+	l := &pipeline{
+		log:    se.log,
+		feed:   newFeed(se.service.registry.Feed(p.packaging.Broadcast, p.packaging.Term), p.packaging, se.log),
+		onLive: onLive,
+		ctx:    work,
+		cancel: cancel,
+		group:  group,
+		packed: make(chan struct{}),
+		faulty: make(chan struct{}),
+	}
+	var err error
+	l.packager, err = packager.New(p.packaging, p.tracks(t, outputs), se.service.store, packager.Options{
+		Announce:   l.feed.announce,
+		Older:      l.feed.older,
+		Predictors: predictors(p, t, outputs),
+		Logger:     se.log,
+	})
+	if err != nil {
+		cancel(errAborted)
+		return nil, fmt.Errorf("start packaging: %w", err)
+	}
+	if err := l.startEncoder(p, t, outputs, se.service.o.FFmpeg); err != nil {
+		cancel(errAborted)
+		return nil, err
+	}
+	group.Go(l.pack)
+	group.Go(l.open)
+	return l, nil
+}
+
+// pack uploads and announces until the end of the packager.
+func (l *pipeline) pack() error {
+	defer close(l.packed)
+	return l.packager.Run(l.ctx)
+}
+
+func predictors(p plan, t *tracks, outputs []ffmpeg.Output) []packager.Predictor {
+	var all []packager.Predictor
+	for _, o := range outputs {
+		all = append(all, ffmpeg.NewIDRPredictor(t.video.source(), o, p.packaging.Segment))
+	}
+	return all
+}
+
+// startEncoder starts the one ffmpeg of the broadcast, if it has rungs.
+func (l *pipeline) startEncoder(p plan, t *tracks, outputs []ffmpeg.Output, path string) error {
+	if len(outputs) == 0 {
+		return nil
+	}
+	formats := make([]string, len(outputs)) // each is its rung's goroutine's own
+	process, err := ffmpeg.Start(l.ctx, ffmpeg.Options{
+		Spec:         ffmpeg.Spec{Source: t.video.source(), Outputs: outputs, Segment: p.packaging.Segment},
+		Config:       t.video.record,
+		ReorderDepth: t.reorderDepth(),
+		Path:         path,
+		Logger:       l.log,
+		OnPacket: func(rung int, s ffmpeg.Stream, pkt ffmpeg.Packet) {
+			if f := string(s.Extradata); f != formats[rung] {
+				formats[rung] = f
+				l.format(rung, s.Extradata)
+			}
+			l.rung(rung, pkt)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("start the encoder of %d rungs: %w", len(outputs), err)
+	}
+	l.encoder = process
+	l.group.Go(func() error {
+		if err := process.Wait(); err != nil {
+			l.fail(fmt.Errorf("encode the rungs: %w", err))
+		}
+		return nil
+	})
+	return nil
+}
+
+// fail notes a fault, by which the broadcast is to end.
+func (l *pipeline) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.first == nil {
+		l.first = err
+		close(l.faulty)
+	}
+}
+
+// fault is the first fault; nil if there was none.
+func (l *pipeline) fault() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.first
+}
+
+func (l *pipeline) format(rung int, extradata []byte) {
+	sps, pps, err := ffmpeg.ParameterSets(extradata)
+	if err == nil {
+		err = l.packager.SetRung(rung, sps, pps)
+	}
+	if err != nil {
+		l.fail(fmt.Errorf("read the format of rung %d: %w", rung, err))
+	}
+}
+
+func (l *pipeline) rung(rung int, pkt ffmpeg.Packet) {
+	s := packager.Sample{DTS: pkt.PTS, PTS: pkt.PTS, Key: pkt.Key, Data: ffmpeg.AnnexBToAVCC(nil, pkt.Data)}
+	if err := l.packager.Rung(rung, s); err != nil {
+		l.fail(fmt.Errorf("package rung %d: %w", rung, err))
+	}
+}
+
+// open appends the take once every rendition is known; until then uploads go
+// on, but nothing is announced.
+func (l *pipeline) open() error {
+	select {
+	case <-l.packager.Ready():
+	case <-l.ctx.Done():
+		return context.Cause(l.ctx)
+	}
+	if err := l.feed.take(l.ctx, l.packager.Renditions()); err != nil {
+		return err
+	}
+	l.group.Go(func() error { return l.feed.run(l.ctx) })
+	l.packager.Start()
+	l.onLive(l)
+	return nil
+}
+
+// names are the renditions that viewers get.
+func (l *pipeline) names() []string {
+	var names []string
+	for _, r := range l.packager.Renditions() {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+// frame takes one source frame. Where the pipeline has ended, its error says
+// why that is.
+func (l *pipeline) frame(f *broadcastv1.Frame) error {
+	err := l.take(f)
+	if err != nil && l.ctx.Err() != nil {
+		return context.Cause(l.ctx)
+	}
+	return err
+}
+
+func (l *pipeline) take(f *broadcastv1.Frame) error {
+	switch {
+	case f.GetConfig():
+		return l.reconfigure(f)
+	case f.GetKind() == broadcastv1.Kind_KIND_AUDIO:
+		return l.packager.Audio(sampleOf(f))
+	default:
+		return l.video(f)
+	}
+}
+
+func (l *pipeline) video(f *broadcastv1.Frame) error {
+	s := sampleOf(f)
+	if err := l.packager.Source(s); err != nil {
+		return err
+	}
+	if l.encoder == nil {
+		return nil
+	}
+	err := l.encoder.Write(ffmpeg.Packet{PTS: max(s.PTS, 0), Key: s.Key, Data: s.Data})
+	if errors.Is(err, ffmpeg.ErrBehind) || errors.Is(err, ffmpeg.ErrClosed) {
+		return nil // the first mends itself at a keyframe and is counted; the second is told by Wait
+	}
+	return err
+}
+
+// reconfigure takes a configuration in mid-stream: the source's own init
+// section changes at the next keyframe, the rungs keep theirs.
+func (l *pipeline) reconfigure(f *broadcastv1.Frame) error {
+	if f.GetKind() == broadcastv1.Kind_KIND_AUDIO {
+		return l.packager.SetAudio(f.GetPayload())
+	}
+	v, err := parseVideo(f.GetPayload())
+	if err != nil {
+		return err
+	}
+	if l.encoder != nil {
+		if err := l.encoder.Reconfigure(v.record); err != nil {
+			return fmt.Errorf("change the encoder's input: %w", err)
+		}
+	}
+	return l.packager.SetSource(v.sps, v.pps)
+}
+
+func sampleOf(f *broadcastv1.Frame) packager.Sample {
+	return packager.Sample{
+		DTS: f.GetDts(), PTS: f.GetDts() + f.GetCompositionOffset(), Key: f.GetKeyframe(),
+		Data: f.GetPayload(), Seq: f.GetSequence(),
+	}
+}
+
+// finish ends the broadcast: what the encoder holds comes out, the last parts
+// are closed, uploaded and announced, and every playlist ends. ctx bounds it.
+// Where no rendition was ever known, nobody has seen anything, and nothing is
+// written.
+func (l *pipeline) finish(ctx context.Context, reason string) error {
+	defer l.abort()
+	stop := context.AfterFunc(ctx, func() { l.cancel(context.Cause(ctx)) })
+	defer stop()
+	l.drainEncoder()
+	l.packager.End()
+	if !l.known() {
+		return nil
+	}
+	select {
+	case <-l.packed:
+		l.group.Go(func() error { return l.feed.end(l.ctx, reason) })
+	case <-l.ctx.Done():
+	}
+	return l.group.Wait()
+}
+
+// drainEncoder lets the encoder end by itself.
+func (l *pipeline) drainEncoder() {
+	if l.encoder == nil {
+		return
+	}
+	l.encoder.CloseInput()
+	select {
+	case <-l.encoder.Done():
+	case <-l.ctx.Done():
+	}
+}
+
+// known says whether the format of every rendition is known, and so announced
+// or about to be.
+func (l *pipeline) known() bool {
+	select {
+	case <-l.packager.Ready():
+		return true
+	default:
+		return false
+	}
+}
+
+// abort stops what still runs, at once, and waits for it. It may be called
+// again.
+func (l *pipeline) abort() {
+	l.cancel(errAborted)
+	_ = l.group.Wait() // its cause is known to the caller
+}

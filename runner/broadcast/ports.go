@@ -1,0 +1,19 @@
+package broadcast
+
+import (
+	"context"
+
+	"github.com/pharos-live/pharos/internal/objstore"
+	"github.com/pharos-live/pharos/internal/registry"
+)
+
+// A Store takes the broadcast's media; Put returns once it is durable.
+type Store interface {
+	Put(ctx context.Context, key string, body []byte, o objstore.PutOptions) error
+}
+
+// A Registry knows which runner holds which channel, and keeps the feeds.
+type Registry interface {
+	HoldLive(ctx context.Context, l registry.Live) *registry.Lease
+	Feed(broadcast string, term uint64) *registry.Feed
+}
