@@ -67,9 +67,9 @@ check-generated: $(UI)/node_modules
 	  cmp -s "$$d/$$f" "$$f" || { echo "$$f is not what 'make generate' makes"; exit 1; }; done
 
 .PHONY: bench
-bench: build ## figures of docs/BENCHMARKS.md, taken anew
+bench: ## figures of docs/BENCHMARKS.md, taken anew; BENCH=-quick shows only that it works
 	@tools/need ffmpeg
-	go run ./internal/bench
+	go run ./internal/bench $(BENCH)
 
 .PHONY: fuzz
 fuzz: ## ten minutes of the RTMP guard with go-rtmp behind it, in little memory

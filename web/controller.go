@@ -210,6 +210,9 @@ func (cs *controllers) read(ctx context.Context, id string, model *hls.Broadcast
 			return ctx.Err()
 		}
 		entries, err := cs.feeds.After(ctx, id, last)
+		if errors.Is(err, registry.ErrTrimmed) {
+			return err // away for longer than the stream reaches back
+		}
 		if err != nil {
 			if !away && ctx.Err() == nil {
 				cs.log.Warn("the feed cannot be read: trying again", "broadcast", id, "error", err)

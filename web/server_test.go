@@ -238,6 +238,26 @@ func TestFeed_AwayIsNotAnEnd(t *testing.T) {
 	})
 }
 
+func TestFeed_TrimmedMeansAFreshSnapshot(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, r *rig) {
+		r.append(take())
+		r.segment(false)
+		r.get(t.Context(), playlistOf("source"))
+		r.mu.Lock()
+		r.fail = registry.ErrTrimmed
+		r.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		r.mu.Lock()
+		r.fail = nil
+		r.mu.Unlock()
+		before := r.snapshots
+		if rec := r.get(t.Context(), playlistOf("source")); rec.Code != 200 || r.snapshots != before+1 {
+			t.Errorf("got %d after %d snapshots, want 200 from a fresh one", rec.Code, r.snapshots-before)
+		}
+	})
+}
+
 func TestPlaylists_AreCompressedForThoseWhoTakeIt(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, r *rig) {

@@ -15,19 +15,16 @@ const keyUsage = "key new CHANNEL | key revoke CHANNEL"
 // output.
 func runKey(ctx context.Context, p *process, args []string) error {
 	var c config
-	verb := ""
-	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
-		verb, args = args[0], args[1:]
-	}
 	settings := append(c.stateSettings(), c.secretSettings()...)
 	rest, err := parseSettings(keyUsage, "Makes a stream key (printed alone on standard output), or revokes all keys of a channel.", settings, args, p.getenv, p.stdout)
 	if err != nil {
 		return err
 	}
-	if len(rest) != 1 || (verb != "new" && verb != "revoke") {
+	if len(rest) != 2 || (rest[0] != "new" && rest[0] != "revoke") {
 		return errors.New("usage: pharos " + keyUsage)
 	}
-	channel, err := streamkey.ParseChannel(rest[0])
+	verb := rest[0]
+	channel, err := streamkey.ParseChannel(rest[1])
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func runRunner(ctx context.Context, p *process, args []string) error {
 	if !ok {
 		return errors.New("no ticket: a runner is started by a pool's backend, never by hand")
 	}
-	log := newLogger(p.stderr, c.flameLog).With("machine", ticket.Machine)
+	log := newLogger(p.stderr, c.flameLog)
 	store, _, err := openStore(&c)
 	if err != nil {
 		return err
@@ -102,5 +102,6 @@ func runRunner(ctx context.Context, p *process, args []string) error {
 	return serve.Run(ctx,
 		func(ctx context.Context) error { return r.Run(ctx, ticket) },
 		func(ctx context.Context) error { return reg.HoldRunner(ctx, entry) },
+		reg.Doorbell().Run, // by which a lease learns of a newer epoch at once
 	)
 }

@@ -55,7 +55,8 @@ func parseSettings(command, synopsis string, settings []setting, args []string, 
 	for i, s := range settings {
 		values[i] = fs.String(s.flagName(), s.def, s.help)
 	}
-	if err := fs.Parse(args); err != nil {
+	rest, err := parseAnywhere(fs, args)
+	if err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			printHelp(out, command, synopsis, settings)
 		}
@@ -77,7 +78,22 @@ func parseSettings(command, synopsis string, settings []setting, args []string, 
 			return nil, &settingError{name: name, value: value, err: err}
 		}
 	}
-	return fs.Args(), nil
+	return rest, nil
+}
+
+// parseAnywhere takes flags before, between and behind the arguments, which it
+// returns: people write them at the end.
+func parseAnywhere(fs *flag.FlagSet, args []string) (rest []string, err error) {
+	for {
+		if err := fs.Parse(args); err != nil {
+			return nil, err
+		}
+		if fs.NArg() == 0 {
+			return rest, nil
+		}
+		rest = append(rest, fs.Arg(0))
+		args = fs.Args()[1:]
+	}
 }
 
 func lookup(s setting, getenv func(string) (string, bool)) (name, value string, ok bool) {

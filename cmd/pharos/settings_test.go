@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,18 @@ func TestSettings_FlagBeatsVariableBeatsDefault(t *testing.T) {
 	}
 	if c.flameMax != 3 || c.flameMaxConcurrency != 7 || c.httpAddr != ":8080" {
 		t.Errorf("got FLAME_MAX=%d FLAME_MAX_CONCURRENCY=%d PHAROS_HTTP_ADDR=%s, want 3, 7 and :8080", c.flameMax, c.flameMaxConcurrency, c.httpAddr)
+	}
+}
+
+func TestSettings_FlagsMayStandBehindArguments(t *testing.T) {
+	t.Parallel()
+	var c config
+	rest, err := parseSettings("key", "", c.stateSettings(), []string{"new", "--data-dir", "/x", "main", "--bucket-media=b"}, env(), &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(rest, []string{"new", "main"}) || c.dataDir != "/x" || c.bucket.name != "b" {
+		t.Errorf("got arguments %v, PHAROS_DATA_DIR=%s, BUCKET_MEDIA=%s", rest, c.dataDir, c.bucket.name)
 	}
 }
 

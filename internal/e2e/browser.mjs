@@ -37,6 +37,19 @@ try {
 
   await page.goto(url);
   const ask = (f, arg) => page.locator("hls-video").evaluate(f, arg);
+  // As soon as hls.js knows the playlist: each stall of a busy machine adds a second later.
+  const first = await page.waitForFunction(
+    () => {
+      const api = document.querySelector("hls-video")?.api;
+      const details = api?.latestLevelDetails;
+      return details && api.targetLatency !== null ? { target: api.targetLatency, hold: details.partHoldBack } : null;
+    },
+    null,
+    { timeout: 40_000, polling: 20 },
+  );
+  const { target, hold } = await first.jsonValue();
+  seen.Target = target;
+  seen.Hold = hold;
   await page.waitForFunction(() => document.querySelector("hls-video")?.nativeEl?.currentTime > 0, null, { timeout: 40_000 });
   await page.waitForTimeout(4000); // until the start has settled
 
@@ -49,8 +62,6 @@ try {
   seen.Audio = await ask((v) => v.nativeEl.webkitAudioDecodedByteCount);
   seen.Dropped = await ask((v) => v.nativeEl.getVideoPlaybackQuality().droppedVideoFrames);
   seen.LowLatency = await ask((v) => v.api.lowLatencyMode);
-  seen.Target = await ask((v) => v.api.targetLatency);
-  seen.Hold = await ask((v) => v.api.latestLevelDetails?.partHoldBack ?? v.api.levels[v.api.currentLevel].details.partHoldBack);
   await page.mouse.move(640, 400); // the controls show themselves
   await page.screenshot({ path: `${folder}/watch.png` });
 

@@ -40,6 +40,7 @@ type Feed struct {
 	taken     bool          // Take is through
 	ended     bool          // the final entry is queued
 	expiring  bool          // …and Redis keeps the feed for Options.Keep only
+	holed     bool          // entries that were written are missing, and about to be restored
 	err       error         // why nothing can be written any more
 	delivered chan struct{} // closed and replaced when something was written, or err is set
 }
@@ -177,7 +178,7 @@ func (f *Feed) writtenLocked(feed, older EntryID) bool {
 	next := func(m *mirror, last EntryID) bool {
 		return m.pending() == 0 || m.entries[m.written].ID.Compare(last) > 0
 	}
-	return next(&f.feed, feed) && next(&f.older, older) &&
+	return !f.holed && next(&f.feed, feed) && next(&f.older, older) &&
 		f.feed.cut == f.feed.cutDone && f.older.cut == f.older.cutDone && f.ended == f.expiring
 }
 

@@ -129,6 +129,7 @@ func differs(got *redis.IntCmd, want int) bool {
 func (w *writer) confirm(b batch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.holed = false
 	if n := len(b.feed); n > 0 {
 		w.feed.stands(b.feed[n-1].ID)
 	}
@@ -171,14 +172,11 @@ func (w *writer) settle(ctx context.Context) error {
 	if head.ID != (EntryID{Term: w.term}) || feed.ID == (EntryID{}) || older.ID == (EntryID{}) {
 		return w.restore(ctx)
 	}
-	wantFeed, wantOlder, err := w.resume(feed, older)
-	if err != nil {
+	whole, err := w.resume(feed, older, lenFeed, lenOlder)
+	if whole || err != nil {
 		return err
 	}
-	if differs(lenFeed, wantFeed) || differs(lenOlder, wantOlder) {
-		return w.restore(ctx)
-	}
-	return nil
+	return w.restore(ctx)
 }
 
 func fenced(term uint64, newest ...Entry) bool {
@@ -190,18 +188,19 @@ func fenced(term uint64, newest ...Entry) bool {
 	return false
 }
 
-// resume sets the mirrors to go on behind the given newest entries, and returns how long the streams are if
-// nothing else is missing (-1 = not known).
-func (w *writer) resume(feed, older Entry) (lenFeed, lenOlder int, err error) {
+// resume sets the mirrors to go on behind the given newest entries. If the lengths say that others are missing,
+// the feed is not whole, and a Flush waits until it is.
+func (w *writer) resume(feed, older Entry, lenFeed, lenOlder *redis.IntCmd) (whole bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.foreign(&w.feed, feed) || w.foreign(&w.older, older) {
-		return 0, 0, errForeign
+		return false, errForeign
 	}
 	w.feed.stands(feed.ID)
 	w.older.stands(older.ID)
+	w.holed = differs(lenFeed, w.feed.length(0, false)) || differs(lenOlder, w.older.length(0, false))
 	w.changeLocked()
-	return w.feed.length(0, false), w.older.length(0, false), nil
+	return !w.holed, nil
 }
 
 // foreign tells whether e bears this term but is not this writer's.

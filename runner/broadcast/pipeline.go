@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,11 +24,12 @@ import (
 // and everything goes on. An error of the packager or the feed ends ctx: nothing
 // can be announced any more.
 type pipeline struct {
-	log      *slog.Logger
-	packager *packager.Packager
-	encoder  *ffmpeg.Process // nil without rungs
-	feed     *feed
-	onLive   func(*pipeline)
+	log         *slog.Logger
+	packager    *packager.Packager
+	encoder     *ffmpeg.Process // nil without rungs
+	stopEncoder context.CancelCauseFunc
+	feed        *feed
+	onLive      func(*pipeline)
 
 	ctx    context.Context // of the work: outlives the job's, until the end is flushed
 	cancel context.CancelCauseFunc
@@ -39,7 +41,19 @@ type pipeline struct {
 	first  error         // the first fault
 }
 
-var errAborted = errors.New("the broadcast was aborted")
+var (
+	errAborted = errors.New("the broadcast was aborted")
+	errBehind  = errors.New("the encoder is too far behind to be waited for")
+)
+
+const (
+	// drainTime is what the encoder gets at the end for what it still holds: it
+	// is gone two seconds after the publish, whatever it was given to do.
+	drainTime = time.Second
+	// encoderLag is how far the encoder may fall behind before it leaves frames
+	// out, in time of the source.
+	encoderLag = 5 * time.Second
+)
 
 // startPipeline starts all that turns frames into a broadcast. The feed is
 // opened, and onLive called, as soon as every rendition's format is known.
@@ -98,11 +112,13 @@ func (l *pipeline) startEncoder(p plan, t *tracks, outputs []ffmpeg.Output, path
 		return nil
 	}
 	formats := make([]string, len(outputs)) // each is its rung's goroutine's own
-	process, err := ffmpeg.Start(l.ctx, ffmpeg.Options{
+	ctx, stop := context.WithCancelCause(l.ctx)
+	process, err := ffmpeg.Start(ctx, ffmpeg.Options{
 		Spec:         ffmpeg.Spec{Source: t.video.source(), Outputs: outputs, Segment: p.packaging.Segment},
 		Config:       t.video.record,
 		ReorderDepth: t.reorderDepth(),
 		Path:         path,
+		QueueFrames:  int(encoderLag.Seconds() * max(t.video.fps, usualRate)),
 		Logger:       l.log,
 		OnPacket: func(rung int, s ffmpeg.Stream, pkt ffmpeg.Packet) {
 			if f := string(s.Extradata); f != formats[rung] {
@@ -113,11 +129,13 @@ func (l *pipeline) startEncoder(p plan, t *tracks, outputs []ffmpeg.Output, path
 		},
 	})
 	if err != nil {
+		stop(err)
 		return fmt.Errorf("start the encoder of %d rungs: %w", len(outputs), err)
 	}
-	l.encoder = process
+	l.encoder, l.stopEncoder = process, stop
 	l.group.Go(func() error {
-		if err := process.Wait(); err != nil {
+		defer stop(nil)
+		if err := process.Wait(); err != nil && !errors.Is(err, errBehind) {
 			l.fail(fmt.Errorf("encode the rungs: %w", err))
 		}
 		return nil
@@ -267,15 +285,22 @@ func (l *pipeline) finish(ctx context.Context, reason string) error {
 	return l.group.Wait()
 }
 
-// drainEncoder lets the encoder end by itself.
+// drainEncoder lets the encoder end by itself. One that is far behind, as on a
+// machine too small for its ladder, is stopped: the rungs then end early, and
+// the source has everything.
 func (l *pipeline) drainEncoder() {
 	if l.encoder == nil {
 		return
 	}
 	l.encoder.CloseInput()
+	timer := time.NewTimer(drainTime)
+	defer timer.Stop()
 	select {
 	case <-l.encoder.Done():
-	case <-l.ctx.Done():
+	case <-timer.C:
+		l.log.Warn("the encoder is behind at the end: its rungs end early", "waited", drainTime.String(), "frames", l.encoder.Stats().Frames)
+		l.stopEncoder(errBehind)
+		<-l.encoder.Done() // ctx's end kills it within its grace
 	}
 }
 

@@ -48,14 +48,13 @@ func (p plan) outputs(v *videoConfig) []ffmpeg.Output {
 	return ffmpeg.Fit(p.rungs, v.source())
 }
 
-// listSource says whether the source rendition stands in the ladder: where it
-// was asked for, and where nothing else would be left.
-func (p plan) listSource(outputs []ffmpeg.Output) bool { return p.includeSource || len(outputs) == 0 }
-
-// tracks are what the packager is to make of the source and these rungs.
+// tracks are what the packager is to make of the source and these rungs. The
+// source rendition stands in the ladder where it was asked for, and where
+// nothing else would be left of the video.
 func (p plan) tracks(t *tracks, outputs []ffmpeg.Output) packager.Tracks {
-	out := packager.Tracks{ListSource: p.listSource(outputs)}
+	var out packager.Tracks
 	if v := t.video; v != nil {
+		out.ListSource = p.includeSource || len(outputs) == 0
 		out.Source = &packager.Video{SPS: v.sps, PPS: v.pps, FrameRate: v.fps}
 	}
 	if t.audio != nil {
