@@ -1,12 +1,13 @@
 // Watches the demo in Chromium and prints what it saw as JSON.
 //
-// usage: node browser.mjs WATCH_URL SCREENSHOT_FOLDER
+// usage: node browser.mjs WATCH_URL SCREENSHOT_FOLDER RTMP_URL_OF_CHANNEL_OBS
+import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 
 const require = createRequire(new URL("../../web/ui/package.json", import.meta.url));
 const { chromium } = require("playwright-core");
 
-const [url, folder] = process.argv.slice(2);
+const [url, folder, rtmp] = process.argv.slice(2);
 const origin = new URL(url).origin;
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -82,6 +83,30 @@ try {
   await phone.mouse.move(200, 100);
   await phone.screenshot({ path: `${folder}/phone.png` });
   seen.Phone = await phone.evaluate(() => document.documentElement.scrollWidth <= innerWidth);
+  await phone.close();
+
+  // A page that waits for its channel starts by itself, here with what OBS sends
+  // unless told otherwise: a GOP of 250 frames, B-frames.
+  await page.goto(`${origin}/obs`);
+  await page.locator(".curtain", { hasText: "offline" }).waitFor({ timeout: 5000 });
+  const encoder = spawn("ffmpeg", [
+    ...["-loglevel", "error", "-nostdin", "-re", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30"],
+    ...["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-c:v", "libx264", "-preset", "veryfast"],
+    ...["-bf", "2", "-g", "250", "-pix_fmt", "yuv420p", "-b:v", "1M", "-c:a", "aac", "-f", "flv", rtmp],
+  ]);
+  try {
+    seen.Started = await page
+      .waitForFunction(() => document.querySelector("hls-video")?.nativeEl?.currentTime > 1, null, { timeout: 30_000 })
+      .then(() => true, () => false);
+    await page.screenshot({ path: `${folder}/obs.png` });
+  } finally {
+    encoder.kill();
+  }
+  seen.Ended = await page
+    .locator(".curtain", { hasText: "ended" })
+    .waitFor({ timeout: 20_000 })
+    .then(() => page.locator(".curtain").innerText(), () => "");
+  await page.screenshot({ path: `${folder}/ended.png` });
 } finally {
   await browser.close();
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -25,13 +26,18 @@ type sight struct {
 	Latencies    []float64 // behind the live edge's date, seconds
 	Dropped      int
 	Errors       []string
-	Phone        bool // the player fits a phone's width
+	Phone        bool   // the player fits a phone's width
+	Started      bool   // a page that waited started by itself
+	Ended        string // what it says after the end
 }
 
 func TestDemo_PlaysInTheBrowser(t *testing.T) {
 	need(t, "ffmpeg", "node", "chromium")
 	demo := start(t, append(baseEnv(), "PHAROS_HTTP_ADDR=127.0.0.1:0", "PHAROS_RTMP_ADDR=127.0.0.1:0"), binary, "demo")
 	url := regexp.MustCompile(`http://\S+`).FindString(demo.line(t, "watch", 30*time.Second))
+
+	server := regexp.MustCompile(`rtmp://\S+`).FindString(demo.line(t, "server ", 5*time.Second))
+	_, key, _ := strings.Cut(demo.line(t, "stream key", 5*time.Second), "key")
 
 	out := os.Getenv("PHAROS_SCREENSHOTS")
 	if out == "" {
@@ -40,7 +46,7 @@ func TestDemo_PlaysInTheBrowser(t *testing.T) {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "node", "browser.mjs", url, out)
+	cmd := exec.CommandContext(t.Context(), "node", "browser.mjs", url, out, server+"/"+strings.TrimSpace(key))
 	cmd.Stderr = os.Stderr
 	cmd.WaitDelay = time.Second
 	text, err := cmd.Output()
@@ -85,6 +91,12 @@ func (s sight) check(t *testing.T) {
 	}
 	if !s.Phone {
 		t.Error("the player does not fit a phone's width")
+	}
+	if !s.Started {
+		t.Error("the page of a channel that went live did not start by itself")
+	}
+	if s.Ended == "" {
+		t.Error("the page says nothing of the broadcast's end")
 	}
 	for _, e := range s.Errors {
 		t.Errorf("the page's console: %s", e)
