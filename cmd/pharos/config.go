@@ -81,11 +81,11 @@ func (c *config) poolSettings() []setting {
 			help: "where runners run: local (a process each)",
 		},
 		{
-			env: "FLAME_MAX", def: "1", set: intoInt(&c.flameMax, 1, maxRunners),
+			env: "FLAME_MAX", def: "1", set: intoCount(&c.flameMax, maxRunners),
 			help: "runners at most; for now of this app server alone",
 		},
 		{
-			env: "FLAME_MAX_CONCURRENCY", def: "10", set: intoInt(&c.flameMaxConcurrency, 1, 1000),
+			env: "FLAME_MAX_CONCURRENCY", def: "10", set: intoCount(&c.flameMaxConcurrency, 1000),
 			help: "broadcasts per runner",
 		},
 		{
@@ -174,8 +174,8 @@ func (c *config) listenSettings() []setting {
 	return []setting{
 		{env: "PHAROS_HTTP_ADDR", def: ":8080", set: intoString(&c.httpAddr), help: "HTTP listener (HTTP/1 and h2c)"},
 		{env: "PHAROS_RTMP_ADDR", def: ":1935", set: intoString(&c.rtmpAddr), help: "RTMP listener; --rtmp-addr \"\" or \"off\" makes a web-only edge"},
-		{env: "PHAROS_MAX_CONNS", def: "1000", set: intoInt(&c.maxConns, 1, 1_000_000), help: "RTMP connections at most"},
-		{env: "PHAROS_MAX_CONNS_PER_IP", def: "20", set: intoInt(&c.maxConnsPerIP, 1, 1_000_000), help: "RTMP connections at most from one address"},
+		{env: "PHAROS_MAX_CONNS", def: "1000", set: intoCount(&c.maxConns, 1_000_000), help: "RTMP connections at most"},
+		{env: "PHAROS_MAX_CONNS_PER_IP", def: "20", set: intoCount(&c.maxConnsPerIP, 1_000_000), help: "RTMP connections at most from one address"},
 	}
 }
 

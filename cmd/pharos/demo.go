@@ -98,7 +98,7 @@ func demoBroadcast(ctx context.Context, p *process, s *server) error {
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
 		err := demoPublish(ctx, rtmp+"/"+signer.New(demoChannel, 0))
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the publish was told to end
 		}
 		s.log.Error("the test broadcast ended: starting it again", "error", err, "in", pause.String())
 		select {

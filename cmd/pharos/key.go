@@ -44,7 +44,7 @@ func runKey(ctx context.Context, p *process, args []string) error {
 	// to tell, and the bucket alone holds the truth.
 	var cache streamkey.Cache = streamkey.NoCache{}
 	if reg, err := attach(&c); err == nil {
-		defer reg.Close()
+		defer func() { _ = reg.Close() }()
 		cache = reg
 	} else if c.redisURL != "" {
 		return err

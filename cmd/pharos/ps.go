@@ -38,7 +38,7 @@ func runPS(ctx context.Context, p *process, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer reg.Close()
+	defer func() { _ = reg.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var report psReport

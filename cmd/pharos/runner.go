@@ -85,7 +85,7 @@ func runRunner(ctx context.Context, p *process, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer reg.Close()
+	defer func() { _ = reg.Close() }()
 	svc := broadcast.New(store, reg, broadcast.Options{Machine: ticket.Machine, Logger: log})
 	r := runner.New(runner.Options{Slots: c.flameMaxConcurrency, Shutdown: c.flameShutdown, Logger: log})
 	runner.HandleJob(r, wire.Broadcast, svc.Run)

@@ -199,7 +199,7 @@ func (s *server) run(ctx context.Context, started func(context.Context) error) e
 	if err := s.writeRunInfo(); err != nil {
 		return err
 	}
-	defer registry.RemoveRun(s.c.dataDir)
+	defer func() { _ = registry.RemoveRun(s.c.dataDir) }() // a stale one is replaced by the next start
 	stop := context.AfterFunc(ctx, func() { s.setState(serve.ErrStopping) })
 	defer stop()
 	return within(ctx, s.runWeb, func(ctx context.Context) error {

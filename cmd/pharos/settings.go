@@ -137,11 +137,11 @@ func intoBool(to *bool) func(string) error {
 	}
 }
 
-func intoInt(to *int, least, most int) func(string) error {
+func intoCount(to *int, most int) func(string) error {
 	return func(v string) error {
 		n, err := strconv.Atoi(v)
-		if err != nil || n < least || n > most {
-			return fmt.Errorf("want a whole number from %d to %d", least, most)
+		if err != nil || n < 1 || n > most {
+			return fmt.Errorf("want a whole number from 1 to %d", most)
 		}
 		*to = n
 		return nil

@@ -83,7 +83,7 @@ func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive 
 		cancel(errAborted)
 		return nil, fmt.Errorf("start packaging: %w", err)
 	}
-	if err := l.startEncoder(p, t, outputs, se.service.o.FFmpeg); err != nil {
+	if err := l.startEncoder(work, p, t, outputs, se.service.o.FFmpeg); err != nil {
 		cancel(errAborted)
 		return nil, err
 	}
@@ -107,12 +107,12 @@ func predictors(p plan, t *tracks, outputs []ffmpeg.Output) []packager.Predictor
 }
 
 // startEncoder starts the one ffmpeg of the broadcast, if it has rungs.
-func (l *pipeline) startEncoder(p plan, t *tracks, outputs []ffmpeg.Output, path string) error {
+func (l *pipeline) startEncoder(ctx context.Context, p plan, t *tracks, outputs []ffmpeg.Output, path string) error {
 	if len(outputs) == 0 {
 		return nil
 	}
 	formats := make([]string, len(outputs)) // each is its rung's goroutine's own
-	ctx, stop := context.WithCancelCause(l.ctx)
+	ctx, stop := context.WithCancelCause(ctx)
 	process, err := ffmpeg.Start(ctx, ffmpeg.Options{
 		Spec:         ffmpeg.Spec{Source: t.video.source(), Outputs: outputs, Segment: p.packaging.Segment},
 		Config:       t.video.record,
@@ -303,6 +303,11 @@ func (l *pipeline) drainEncoder() {
 		<-l.encoder.Done() // ctx's end kills it within its grace
 	}
 }
+
+// ended is closed when the work was cut short, and why says by what.
+func (l *pipeline) ended() <-chan struct{} { return l.ctx.Done() }
+
+func (l *pipeline) why() error { return context.Cause(l.ctx) }
 
 // known says whether the format of every rendition is known, and so announced
 // or about to be.

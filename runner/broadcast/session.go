@@ -172,8 +172,8 @@ func (se *session) pump(ctx context.Context, line *pipeline, tracks *tracks) err
 			}
 		case <-line.faulty:
 			return line.fault()
-		case <-line.ctx.Done():
-			return context.Cause(line.ctx)
+		case <-line.ended():
+			return line.why()
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
