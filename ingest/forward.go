@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -24,8 +23,6 @@ const (
 	// farewell bounds what the end of a publish may take: the runner closes the last part, uploads
 	// it and ends the feed in this time.
 	farewell = 15 * time.Second
-	// releaseTime bounds the release of the publish's lease, which expires by itself otherwise.
-	releaseTime = time.Second
 )
 
 // Why a publish ends from the far side, in words for its streamer. What is behind them is logged.
@@ -50,9 +47,10 @@ type frameStream = connect.BidiStreamForClient[broadcastv1.PublishRequest, broad
 // Whether the job has ended, and how, the pool alone says. The runner keeps reading until then, and
 // Close ends the stream.
 type forwarder struct {
-	locator   *Locator
+	registry  *registry.Registry
+	lease     *registry.PublishLease
 	placement *Placement
-	publish   registry.Publish
+	spec      *broadcastv1.Spec
 	log       *slog.Logger
 
 	queue    *frameQueue
@@ -72,12 +70,13 @@ type forwarder struct {
 var _ Sink = (*forwarder)(nil)
 
 // newForwarder opens the frame stream, for at most opening or until ctx ends. What it starts lives
-// until Close, whatever becomes of ctx. When it fails, the placement is told to stop.
-func newForwarder(ctx context.Context, l *Locator, placement *Placement, p registry.Publish, log *slog.Logger) (*forwarder, error) {
+// until Close, whatever becomes of ctx, and Close releases the lease. When it fails, the placement is
+// told to stop.
+func newForwarder(ctx context.Context, r *registry.Registry, lease *registry.PublishLease, placement *Placement, spec *broadcastv1.Spec, log *slog.Logger) (*forwarder, error) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	client, url := placement.Client()
 	f := &forwarder{
-		locator: l, placement: placement, publish: p, log: log,
+		registry: r, lease: lease, placement: placement, spec: spec, log: log,
 		queue:  newFrameQueue(queueBytes, queueSpan),
 		stream: broadcastv1connect.NewFramesServiceClient(client, url).Publish(work),
 		cancel: cancel,
@@ -85,9 +84,9 @@ func newForwarder(ctx context.Context, l *Locator, placement *Placement, p regis
 	}
 	if err := f.open(ctx); err != nil {
 		cancel()
-		_ = f.stream.CloseResponse()                             // it never began
-		_ = placement.Stop(context.WithoutCancel(ctx))           // its slot is free again at once, and otherwise soon
-		return nil, fmt.Errorf("open the frame stream: %w", err) // the caller names the machine
+		_, _ = f.stream.CloseRequest(), f.stream.CloseResponse() // it never began
+		_ = placement.Stop(context.WithoutCancel(ctx))           // where that fails, the job waits for its publish in vain, and ends
+		return nil, err
 	}
 	f.wg.Go(f.send)
 	f.wg.Go(func() { f.receive(work) })
@@ -102,7 +101,7 @@ func (f *forwarder) open(ctx context.Context) error {
 	defer stop()
 	defer context.AfterFunc(ctx, f.cancel)()
 	err := f.stream.Send(&broadcastv1.PublishRequest{Message: &broadcastv1.PublishRequest_Open{
-		Open: &broadcastv1.Open{BroadcastId: f.publish.Broadcast, Epoch: f.publish.Epoch},
+		Open: &broadcastv1.Open{BroadcastId: f.spec.GetBroadcastId(), Epoch: f.spec.GetEpoch()},
 	}})
 	switch {
 	case ctx.Err() != nil:
@@ -149,6 +148,7 @@ func (f *forwarder) Close(reason error) {
 	err := f.await()
 	f.cancel()
 	f.wg.Wait()
+	release(f.lease)
 	f.report(text, time.Since(began), err)
 	if err != nil {
 		f.settle(text, err)
@@ -213,18 +213,17 @@ func (f *forwarder) watch(ctx context.Context) {
 // guard ends the publish when a newer one of the channel begins: by the doorbell, and at the latest
 // by the lease's next renewal.
 func (f *forwarder) guard(ctx context.Context) {
-	lease := f.locator.registry.HoldPublish(ctx, f.publish)
-	<-lease.Done() // ctx's end is one too
-	if errors.Is(lease.Err(), registry.ErrFenced) {
+	select {
+	case <-f.lease.Done():
 		f.finish(errReplaced)
+	case <-ctx.Done():
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
-	defer cancel()
-	_ = lease.Release(ctx) // it expires by itself otherwise
 }
 
 // send drains the queue into the stream until the queue is closed.
 func (f *forwarder) send() {
+	// Also after a failure: HTTP/2 heeds the end of a request's context only once its body has ended.
+	defer f.stream.CloseRequest() //nolint:errcheck // receive sees the same fault
 	for {
 		frame, ok := f.queue.pop()
 		if !ok {
@@ -237,9 +236,7 @@ func (f *forwarder) send() {
 	end := &broadcastv1.PublishRequest{Message: &broadcastv1.PublishRequest_End{
 		End: &broadcastv1.End{Reason: f.queue.reason()},
 	}}
-	if err := f.stream.Send(end); err == nil {
-		_ = f.stream.CloseRequest() // receive sees the same fault
-	}
+	_ = f.stream.Send(end) // receive sees the same fault
 }
 
 // receive takes acknowledgements until the stream ends. A stream that ends well is no news: it
@@ -273,7 +270,7 @@ func streamFault(err error) error {
 func (f *forwarder) request(frame Frame, sequence uint64) *broadcastv1.PublishRequest {
 	return &broadcastv1.PublishRequest{Message: &broadcastv1.PublishRequest_Frame{Frame: &broadcastv1.Frame{
 		Sequence:          sequence,
-		Epoch:             f.publish.Epoch,
+		Epoch:             f.spec.GetEpoch(),
 		Kind:              kindToProto(frame.Kind),
 		Codec:             codecToProto(frame.Codec),
 		Dts:               frame.DTS,

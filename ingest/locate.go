@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -18,6 +19,12 @@ import (
 // Takeover is how long a publish waits for the broadcast that it replaces to
 // free its slot.
 const Takeover = 3 * time.Second
+
+// noRegistry is what a streamer hears while Redis is away.
+const noRegistry = "the registry cannot be reached"
+
+// releaseTime bounds the release of a publish's lease.
+const releaseTime = time.Second
 
 // placeRetry is how often a full pool is asked again while a slot is about to
 // be freed by the former broadcast of the same channel.
@@ -66,7 +73,7 @@ var _ Handler = (*Locator)(nil)
 
 // Publish finds a publish its place. Nothing is booted, and nobody is disturbed, for a key that is
 // not valid. Its errors are Refusals, whose text does not tell the streamer what is only for the log,
-// and the cause of ctx's end.
+// the cause of ctx's end, and that a newer publish of the channel has begun meanwhile.
 func (l *Locator) Publish(ctx context.Context, p Publish) (Sink, error) {
 	log := l.o.Logger.With("remote", p.Remote)
 	channel, err := l.keys.Check(ctx, p.Key)
@@ -74,24 +81,78 @@ func (l *Locator) Publish(ctx context.Context, p Publish) (Sink, error) {
 		return nil, refuseKey(ctx, log, err)
 	}
 	log = log.With("channel", string(channel))
+	former, err := l.former(ctx, string(channel))
+	if err != nil {
+		return nil, unavailable(ctx, log, noRegistry, err)
+	}
 	spec, err := l.spec(ctx, string(channel))
 	if err != nil {
-		return nil, unavailable(ctx, log, "the registry cannot be reached", err)
+		return nil, unavailable(ctx, log, noRegistry, err)
 	}
 	log = log.With("broadcast", spec.GetBroadcastId(), "epoch", spec.GetEpoch())
-	placement, err := l.light(ctx, log, spec)
+	lease := l.registry.HoldPublish(context.WithoutCancel(ctx), registry.Publish{
+		Channel: spec.GetChannel(), Epoch: spec.GetEpoch(), Server: l.o.Server, Remote: p.Remote,
+		Since: time.Now(), Broadcast: spec.GetBroadcastId(),
+	})
+	f, err := l.forward(ctx, log, lease, spec, former)
+	if err != nil {
+		release(lease)
+		return nil, err // not beside f: a nil *forwarder is no nil Sink
+	}
+	return f, nil
+}
+
+// forward lights a runner and opens the way to it, as long as no newer publish begins.
+func (l *Locator) forward(ctx context.Context, log *slog.Logger, lease *registry.PublishLease, spec *broadcastv1.Spec, former bool) (*forwarder, error) {
+	ctx, stop := whileHeld(ctx, lease)
+	defer stop()
+	placement, err := l.light(ctx, log, spec, former)
 	if err != nil {
 		return nil, err
 	}
-	log.InfoContext(ctx, "publish has a runner", "machine", placement.Machine())
-	f, err := newForwarder(ctx, l, placement, registry.Publish{
-		Channel: spec.GetChannel(), Epoch: spec.GetEpoch(), Server: l.o.Server, Remote: p.Remote,
-		Since: time.Now(), Broadcast: spec.GetBroadcastId(),
-	}, log)
+	log = log.With("machine", placement.Machine())
+	log.InfoContext(ctx, "publish has a runner")
+	f, err := newForwarder(ctx, l.registry, lease, placement, spec, log)
 	if err != nil {
-		return nil, unavailable(ctx, log.With("machine", placement.Machine()), "the runner of this broadcast cannot be reached", err)
+		return nil, unavailable(ctx, log, "the runner of this broadcast cannot be reached", err)
 	}
-	return f, nil // not before it is known to be there: a nil *forwarder is no nil Sink
+	return f, nil
+}
+
+// whileHeld is ctx until the lease is lost, with errReplaced as its cause then. stop waits for what
+// it began.
+func whileHeld(ctx context.Context, lease *registry.PublishLease) (held context.Context, stop func()) {
+	held, cancel := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-lease.Done():
+			cancel(errReplaced)
+		case <-held.Done():
+		}
+	})
+	return held, func() {
+		cancel(nil)
+		watch.Wait()
+	}
+}
+
+// release ends a publish's lease, within releaseTime.
+func release(lease *registry.PublishLease) {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
+	defer cancel()
+	_ = lease.Release(ctx) // it expires by itself otherwise
+}
+
+// former says whether the channel has a broadcast, or a publish that is about to become one.
+func (l *Locator) former(ctx context.Context, channel string) (bool, error) {
+	if _, err := l.registry.Live(ctx, channel); !errors.Is(err, registry.ErrNone) {
+		return true, err
+	}
+	if _, err := l.registry.Publish(ctx, channel); !errors.Is(err, registry.ErrNone) {
+		return true, err
+	}
+	return false, nil
 }
 
 // spec makes a broadcast of the channel: it takes the next epoch, by which the newest publish wins,
@@ -117,24 +178,20 @@ func (l *Locator) spec(ctx context.Context, channel string) (*broadcastv1.Spec, 
 	}, nil
 }
 
-// light places the broadcast. Where the channel has a former broadcast, its slot is waited for, at
-// most Takeover: the new epoch has ended it already.
-func (l *Locator) light(ctx context.Context, log *slog.Logger, spec *broadcastv1.Spec) (*Placement, error) {
-	_, err := l.registry.Live(ctx, spec.GetChannel())
-	switch {
-	case errors.Is(err, registry.ErrNone):
+// light places the broadcast. Where the channel has a former one, its slot is waited for, at most
+// Takeover: the new epoch has ended it already.
+func (l *Locator) light(ctx context.Context, log *slog.Logger, spec *broadcastv1.Spec, former bool) (*Placement, error) {
+	if !former {
 		placement, err := l.place(ctx, spec)
 		return placement, l.refusePlace(ctx, log, err)
-	case err != nil:
-		return nil, unavailable(ctx, log, "the registry cannot be reached", err)
 	}
 	wait, cancel := context.WithTimeout(ctx, Takeover)
 	defer cancel()
 	switch err := l.registry.WaitFree(wait, spec.GetChannel(), spec.GetEpoch()); {
 	case errors.Is(err, registry.ErrFenced):
-		return nil, &Refusal{Code: CodeBadName, Text: errReplaced.Error()}
+		return nil, errReplaced
 	case err != nil && wait.Err() == nil:
-		return nil, unavailable(ctx, log, "the registry cannot be reached", err)
+		return nil, unavailable(ctx, log, noRegistry, err)
 	case err != nil && ctx.Err() == nil:
 		log.WarnContext(ctx, "the channel's former broadcast has not ended in time", "within", Takeover, "error", err)
 	}

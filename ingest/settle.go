@@ -38,15 +38,14 @@ func (f *forwarder) settle(reason string, why error) {
 	}
 }
 
-func (f *forwarder) settleOnce(ctx context.Context, reason string, why error, term *uint64) (err error) {
+func (f *forwarder) settleOnce(ctx context.Context, reason string, why error, term *uint64) error {
 	var remote *pool.RemoteError
-	if errors.As(why, &remote) { // the runner lives, and may have ended them though it failed
-		if ended, err := f.ended(ctx); ended || err != nil {
-			return err
-		}
+	settled, err := f.settled(ctx, errors.As(why, &remote))
+	if settled || err != nil {
+		return err
 	}
 	if *term == 0 {
-		if *term, err = f.locator.registry.NextTerm(ctx, f.publish.Broadcast); err != nil {
+		if *term, err = f.registry.NextTerm(ctx, f.spec.GetBroadcastId()); err != nil {
 			return err
 		}
 	}
@@ -54,7 +53,7 @@ func (f *forwarder) settleOnce(ctx context.Context, reason string, why error, te
 	if err != nil {
 		return err
 	}
-	err = f.locator.registry.AppendEnd(ctx, f.publish.Broadcast, *term, data)
+	err = f.registry.AppendEnd(ctx, f.spec.GetBroadcastId(), *term, data)
 	if errors.Is(err, registry.ErrFenced) {
 		return nil // somebody newer has the broadcast, and its end
 	}
@@ -64,16 +63,21 @@ func (f *forwarder) settleOnce(ctx context.Context, reason string, why error, te
 	return err
 }
 
-// ended says whether the broadcast's feed has its end, or never began.
-func (f *forwarder) ended(ctx context.Context) (bool, error) {
-	snap, err := f.locator.registry.Snapshot(ctx, f.publish.Broadcast)
-	if errors.Is(err, registry.ErrNone) {
-		return true, nil
-	}
-	if err != nil {
+// settled says whether there is nothing to end: a newer term has the feed, or it has its end. Where
+// there is no feed, a runner that lives will make none; one that was lost might.
+func (f *forwarder) settled(ctx context.Context, lives bool) (bool, error) {
+	snap, err := f.registry.Snapshot(ctx, f.spec.GetBroadcastId())
+	switch {
+	case errors.Is(err, registry.ErrNone):
+		return lives, nil
+	case err != nil:
 		return false, err
 	}
-	last, err := wire.DecodeEvent(snap.Entries[len(snap.Entries)-1].Data)
-	_, is := last.(hls.End)
-	return is, err
+	last := snap.Entries[len(snap.Entries)-1]
+	if last.ID.Term > f.spec.GetTerm() {
+		return true, nil
+	}
+	e, err := wire.DecodeEvent(last.Data)
+	_, end := e.(hls.End)
+	return end, err
 }

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/pharos-live/pharos/internal/hls"
 	"github.com/pharos-live/pharos/internal/registry"
 	"github.com/pharos-live/pharos/internal/wire"
@@ -102,6 +104,9 @@ func (cs *controllers) sweep(now time.Time) {
 // watch finds or starts the broadcast's controller and waits for its snapshot.
 // leave must be called when the request has been answered.
 func (cs *controllers) watch(ctx context.Context, id string) (model *hls.Broadcast, leave func(), err error) {
+	if _, err := ulid.ParseStrict(id); err != nil {
+		return nil, nil, hls.ErrNotFound // a made-up id costs the registry nothing
+	}
 	c, err := cs.join(id) //nolint:contextcheck // a controller serves many requests and outlives each
 	if err != nil {
 		return nil, nil, err
@@ -149,8 +154,6 @@ func (cs *controllers) leave(c *controller) {
 // snapshot failed is dropped at once, so that the next viewer asks anew.
 func (cs *controllers) follow(ctx context.Context, id string, c *controller) {
 	defer c.cancel()
-	ring, quiet := cs.bell.Feed(id) // before the snapshot: nothing falls between
-	defer quiet()
 	last, err := cs.load(ctx, id, c.model)
 	c.err = err
 	close(c.ready)
@@ -158,6 +161,8 @@ func (cs *controllers) follow(ctx context.Context, id string, c *controller) {
 		cs.drop(id, c)
 		return
 	}
+	ring, quiet := cs.bell.Feed(id) // read looks at once: nothing falls between
+	defer quiet()
 	if err := cs.read(ctx, id, c.model, last, ring); err != nil && ctx.Err() == nil {
 		cs.log.Error("a feed cannot be followed", "broadcast", id, "error", err)
 		cs.drop(id, c) // the next request starts from a fresh snapshot
@@ -202,13 +207,7 @@ func (cs *controllers) read(ctx context.Context, id string, model *hls.Broadcast
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	away := false
-	for !model.Ended() {
-		select {
-		case <-ring:
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	for ; !model.Ended() && ctx.Err() == nil; wait(ctx, ring, tick.C) {
 		entries, err := cs.feeds.After(ctx, id, last)
 		if errors.Is(err, registry.ErrTrimmed) {
 			return err // away for longer than the stream reaches back
@@ -229,6 +228,15 @@ func (cs *controllers) read(ctx context.Context, id string, model *hls.Broadcast
 		}
 	}
 	return nil
+}
+
+// wait waits for a ring, the next look, or the end of ctx.
+func wait(ctx context.Context, ring <-chan struct{}, look <-chan time.Time) {
+	select {
+	case <-ring:
+	case <-look:
+	case <-ctx.Done():
+	}
 }
 
 func apply(model *hls.Broadcast, entries []registry.Entry, last registry.EntryID) (registry.EntryID, error) {

@@ -1,8 +1,8 @@
 // Package web is what viewers meet: the Low-Latency HLS controller, playlists,
 // redirects to the bucket, the watch page and the JSON that it polls. Any app
-// server serves any broadcast at the same URLs; no video passes through it but
-// in the one case that is counted (a segment asked for before its object is
-// durable).
+// server serves any broadcast at the same URLs. With S3 no video passes through
+// it but in the one case that is counted (a segment asked for before its object
+// is durable); the directory bucket's files it serves itself, under /media/.
 //
 //	player ──GET playlist──▶ Server ──▶ controller ◀── feed (Redis)
 //	       ◀─────text─────            (hls.Broadcast)

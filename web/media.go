@@ -25,8 +25,8 @@ const (
 	firstWait = 10 * time.Second
 )
 
-// Lifetimes of answers, as llhls cache rules and the authoring rules' profile
-// want them: a state that was blocked for never gets worse, a plain playlist is
+// Lifetimes of answers, as the draft (rfc8216bis, appendix B.1) and Apple's
+// authoring rules want them: a state that was blocked for never gets worse, a plain playlist is
 // soon old, an error must not outlive its cause.
 const (
 	cacheError = "public, max-age=1"

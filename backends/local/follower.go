@@ -30,7 +30,9 @@ type output struct {
 // line writes one line of a machine's.
 func (o *output) line(launch string, line []byte) {
 	var b bytes.Buffer
-	if rest, ok := bytes.CutPrefix(line, []byte(`{"`)); ok {
+	if rest, ok := bytes.CutPrefix(line, []byte(`{"`)); ok && bytes.Contains(line, []byte(`"machine":`)) {
+		b.Write(line) // it says so itself
+	} else if ok {
 		fmt.Fprintf(&b, `{"machine":%q,"%s`, launch, rest)
 	} else {
 		fmt.Fprintf(&b, "[%s] %s", launch, line)

@@ -13,7 +13,7 @@ import (
 	"github.com/pharos-live/pharos/runner/packager"
 )
 
-// A config is what the settings of serve and demo come to.
+// A config is what the settings of a command come to; each fills in its own.
 type config struct {
 	transcode        string
 	includeSource    bool
@@ -122,7 +122,7 @@ func (c *config) stateSettings() []setting {
 		},
 		{env: "BUCKET_MEDIA", set: intoString(&c.bucket.name), help: "bucket for the media; empty = a directory under PHAROS_DATA_DIR"},
 		{env: "AWS_ENDPOINT_URL_S3", set: intoURL(&c.bucket.endpoint), help: "S3 endpoint; empty = Amazon's"},
-		{env: "AWS_REGION", def: "auto", set: intoString(&c.bucket.region), help: "S3 region"},
+		{env: "AWS_REGION", set: intoString(&c.bucket.region), help: "S3 region; needed without AWS_ENDPOINT_URL_S3"},
 		{env: "AWS_ACCESS_KEY_ID", set: intoString(&c.bucket.accessKey), secret: true, help: "S3 credentials"},
 		{env: "AWS_SECRET_ACCESS_KEY", set: intoString(&c.bucket.secretKey), secret: true, help: "S3 credentials"},
 		{
@@ -221,6 +221,9 @@ func (c *config) validate() error {
 	}
 	if c.transcode == "" && !c.includeSource {
 		return &settingError{name: "TRANSCODE_INCLUDE_SOURCE", value: "false", err: fmt.Errorf("with an empty TRANSCODE nothing would be left to watch: want true, or a ladder")}
+	}
+	if c.mediaURL != "" && c.bucket.name == "" {
+		return &settingError{name: "PHAROS_MEDIA_URL", value: c.mediaURL, err: errors.New("needs BUCKET_MEDIA: the directory bucket is served by the app server itself")}
 	}
 	if c.redisURL != "" && c.secret == "" {
 		return &settingError{name: "PHAROS_SECRET", value: "", err: fmt.Errorf("must be given with REDIS_URL, the same on all app servers: at least 16 bytes")}

@@ -51,7 +51,7 @@ func runDemo(ctx context.Context, p *process, args []string) error {
 			settings[i].shown = "a new temporary directory"
 		}
 	}
-	if _, err := parseSettings("demo [flags]", "serve with everything embedded on loopback, and a test broadcast.", settings, args, p.getenv, p.stdout); err != nil {
+	if err := noArguments("demo [flags]", "serve with everything embedded on loopback, and a test broadcast.", settings, args, p); err != nil {
 		return err
 	}
 	if c.webOnly() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pharos-live/pharos/internal/registry"
 	"github.com/pharos-live/pharos/internal/streamkey"
@@ -79,6 +80,9 @@ func (c *config) loadSecret() ([]byte, error) {
 
 var _ streamkey.Cache = (*registry.Registry)(nil)
 
+// keyTimeout bounds what the check of a key may ask of cache and bucket.
+const keyTimeout = 5 * time.Second
+
 // keys checks stream keys on the ingest node: form and channel first, then the
 // generation, then the signature, in constant time.
 type keys struct {
@@ -91,6 +95,8 @@ func (k keys) Check(ctx context.Context, key string) (streamkey.Channel, error) 
 	if err != nil {
 		return "", err
 	}
+	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
+	defer cancel()
 	gen, err := k.gens.Get(ctx, channel)
 	if err != nil {
 		return "", err

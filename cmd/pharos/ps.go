@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"slices"
@@ -26,13 +25,8 @@ func runPS(ctx context.Context, p *process, args []string) error {
 	if i := slices.Index(args, "--json"); i >= 0 {
 		asJSON, args = true, slices.Delete(slices.Clone(args), i, i+1)
 	}
-	rest, err := parseSettings("ps [--json]", "Prints runners and broadcasts, as the registry knows them.", c.registrySettings(), args, p.getenv, p.stdout)
-	if err != nil {
+	if err := noArguments("ps [--json]", "Prints runners and broadcasts, as the registry knows them.", c.registrySettings(), args, p); err != nil {
 		return err
-	}
-	if len(rest) > 0 {
-		fmt.Fprintf(p.stderr, "usage: pharos ps [--json]\n")
-		return flag.ErrHelp
 	}
 	reg, err := attach(&c)
 	if err != nil {

@@ -61,12 +61,11 @@ func (c *config) runnerCommand(redisURL string) pool.Command {
 //	pool ──ticket──▶ runner.Runner ──job──▶ broadcast.Service ──▶ bucket
 //	ingest ──frames (mounted)──────────────────▲      └────────▶ registry, feed
 func runRunner(ctx context.Context, p *process, args []string) error {
-	// A parent that died takes the pipe of our log with it: that must not end
-	// the broadcasts that we carry.
+	// Whoever reads our log may go before us: a write that nobody takes must not
+	// end the broadcasts that we carry.
 	signal.Ignore(syscall.SIGPIPE)
 	var c config
-	_, err := parseSettings("runner", "What a backend starts inside a machine; never typed by hand.", c.runnerSettings(), args, p.getenv, p.stdout)
-	if err != nil {
+	if err := noArguments("runner", "What a backend starts inside a machine; never typed by hand.", c.runnerSettings(), args, p); err != nil {
 		return err
 	}
 	ticket, ok, err := runner.TicketFromEnv()

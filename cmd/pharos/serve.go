@@ -31,12 +31,16 @@ import (
 // httpGrace is what answers under way get when the server stops.
 const httpGrace = 5 * time.Second
 
+// writeTimeout bounds an answer, waiting for it included: the longest wait is
+// three target durations, the largest body a segment.
+const writeTimeout = 5 * time.Minute
+
 var errStarting = errors.New("starting")
 
 // runServe is an app server.
 func runServe(ctx context.Context, p *process, args []string) error {
 	var c config
-	if _, err := parseSettings("serve [flags]", "An app server: RTMP in, playlists and the watch page out, runners from the pool.", c.serveSettings(), args, p.getenv, p.stdout); err != nil {
+	if err := noArguments("serve [flags]", "An app server: RTMP in, playlists and the watch page out, runners from the pool.", c.serveSettings(), args, p); err != nil {
 		return err
 	}
 	log := newLogger(p.stderr, c.flameLog)
@@ -228,6 +232,7 @@ func (s *server) runWeb(ctx context.Context) error {
 		Handler:           serve.EndOnShutdown(ctx, s.web.Handler()),
 		Protocols:         serve.Protocols(),
 		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}

@@ -81,6 +81,15 @@ func parseSettings(command, synopsis string, settings []setting, args []string, 
 	return rest, nil
 }
 
+// noArguments is parseSettings for commands that take flags alone.
+func noArguments(command, synopsis string, settings []setting, args []string, p *process) error {
+	rest, err := parseSettings(command, synopsis, settings, args, p.getenv, p.stdout)
+	if err == nil && len(rest) > 0 {
+		return fmt.Errorf("unexpected argument %q: pharos %s", rest[0], command)
+	}
+	return err
+}
+
 // parseAnywhere takes flags before, between and behind the arguments, which it
 // returns: people write them at the end.
 func parseAnywhere(fs *flag.FlagSet, args []string) (rest []string, err error) {

@@ -17,7 +17,7 @@ import (
 // The clip: what an encoder at its usual settings sends, on a picture that fills its bit rate.
 const (
 	clipWidth, clipHeight, clipRate = 1280, 720, 60
-	clipSize                        = "720p60 H.264 and AAC"
+	clipFormat                      = "720p60 H.264 and AAC"
 	clipBitrate                     = 6_000_000
 	clipGOP                         = 2 * clipRate
 )
@@ -61,8 +61,8 @@ func makeClip(ctx context.Context, length time.Duration) (*clip, error) {
 		return nil, err
 	}
 	c := &clip{frames: t.frames}
-	if want := int(length.Seconds() * clipRate); len(c.video(length)) < want*9/10 {
-		return nil, fmt.Errorf("%d pictures came in, want about %d", len(c.video(length)), want)
+	if got, want := len(c.video(length)), int(length.Seconds()*clipRate); got < want*9/10 {
+		return nil, fmt.Errorf("%d pictures came in, want about %d", got, want)
 	}
 	return c, ctx.Err()
 }
@@ -144,17 +144,25 @@ func (c *clip) config() []byte {
 	return nil
 }
 
-func (c *clip) String() string {
-	var bytes int64
+// length is how long the clip lasts, but for its last frame.
+func (c *clip) length() time.Duration {
 	var end time.Duration
-	pictures := 0
+	for _, f := range c.frames {
+		end = max(end, at(f))
+	}
+	return end
+}
+
+// bitrate is the clip's bits per second, audio included.
+func (c *clip) bitrate() float64 {
+	var bytes int64
 	for _, f := range c.frames {
 		bytes += int64(len(f.Payload))
-		end = max(end, at(f))
-		if f.Kind == ingest.Video && !f.Config {
-			pictures++
-		}
 	}
+	return float64(bytes) * 8 / c.length().Seconds()
+}
+
+func (c *clip) String() string {
 	return fmt.Sprintf("%s, %.1f s, %d pictures, %.2f Mbit/s, a keyframe every %d s, no B-frames",
-		clipSize, end.Seconds(), pictures, float64(bytes)*8/end.Seconds()/1e6, clipGOP/clipRate)
+		clipFormat, c.length().Seconds(), len(c.video(c.length()+time.Second)), c.bitrate()/1e6, clipGOP/clipRate)
 }

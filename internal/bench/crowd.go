@@ -10,9 +10,8 @@ import (
 
 // A crowd is viewers who all wait for the same thing.
 type crowd struct {
-	origin  *origin
-	blocked time.Duration // from the last request's arrival until it surely waits
-	asked   int64         // requests sent so far
+	origin *origin
+	asked  int64 // requests sent so far
 
 	pollers []poller
 	answers chan answer
@@ -28,9 +27,9 @@ type answer struct {
 }
 
 // gather makes viewers, who do nothing yet. leave ends them.
-func gather(origin *origin, blocked time.Duration, pollers []poller) *crowd {
+func gather(origin *origin, pollers []poller) *crowd {
 	c := &crowd{
-		origin: origin, blocked: blocked, asked: origin.arrived.Load(),
+		origin: origin, asked: origin.arrived.Load(),
 		pollers: pollers, answers: make(chan answer, len(pollers)),
 	}
 	for _, p := range pollers {
@@ -61,7 +60,7 @@ func (c *crowd) block(ctx context.Context, path string) error {
 			return context.Cause(ctx)
 		}
 	}
-	return sleepUntil(ctx, time.Now().Add(c.blocked))
+	return sleepUntil(ctx, time.Now().Add(blocked))
 }
 
 // A wave is one part's way to a crowd.

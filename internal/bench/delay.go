@@ -20,10 +20,10 @@ const warmUp = time.Second
 // measureDelay gives pictures at their own pace, in turns, to a Process and to an ffmpeg with
 // nothing but pipes around it, and notes when what they became is out.
 func (b *bench) measureDelay(ctx context.Context, spec ffmpeg.Spec) error {
-	pictures := b.clip.video(b.delayed)
+	pictures := b.clip.video(b.delay)
 	var ours, bare []time.Duration
 	for i := range b.delayRounds {
-		b.progress("ladder's delay: round %d of %d, %v each", i+1, b.delayRounds, b.delayed)
+		b.progress("ladder's delay: round %d of %d, %v each", i+1, b.delayRounds, b.delay)
 		err := inTurns(i,
 			func() error {
 				return delays(&ours, pictures, func(s *stopwatch) error { return b.paced(ctx, spec, pictures, s) })
@@ -36,8 +36,10 @@ func (b *bench) measureDelay(ctx context.Context, spec ffmpeg.Spec) error {
 			return err
 		}
 	}
-	b.report.add(fmt.Sprintf("ladder's delay, picture in → packet out, %d packets", len(ours)),
-		spread(ours), spread(bare), ratio(ours, bare))
+	b.report.add(row{
+		what: "the same ladder at its own pace: picture in → packet out", samples: fmt.Sprintf("%d packets", len(ours)),
+		ours: spread(ours), bare: spread(bare), ratio: ratio(ours, bare),
+	})
 	return nil
 }
 

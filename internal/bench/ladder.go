@@ -61,21 +61,18 @@ func (b *bench) reportWork(ours, bare []work) {
 		{"time", func(w work) time.Duration { return w.wall }},
 	} {
 		o, r := pick(ours, f.of), pick(bare, f.of)
-		b.report.add(fmt.Sprintf("ladder %s, %v of media as fast as it goes, median of %d: %s", shown(ladder), b.ladder, len(o), f.what),
-			fmt.Sprintf("%.2f s", median(o).Seconds()), fmt.Sprintf("%.2f s", median(r).Seconds()), ratio(o, r))
+		b.report.add(row{
+			what:    fmt.Sprintf("ladder %s as fast as it goes: %s", shown(ladder), f.what),
+			samples: fmt.Sprintf("median of %d rounds of %v of media", len(o), b.ladder),
+			ours:    fmt.Sprintf("%.2f s", median(o).Seconds()),
+			bare:    fmt.Sprintf("%.2f s", median(r).Seconds()),
+			ratio:   ratio(o, r),
+		})
 	}
 }
 
 // shown is a ladder in a table's cell.
 func shown(ladder string) string { return strings.ReplaceAll(ladder, "|", " and ") }
-
-func pick(all []work, of func(work) time.Duration) []time.Duration {
-	v := make([]time.Duration, 0, len(all))
-	for _, w := range all {
-		v = append(v, of(w))
-	}
-	return v
-}
 
 // inTurns calls both, and begins with another one each round.
 func inTurns(round int, a, b func() error) error {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pharos-live/pharos/ingest"
+	"github.com/pharos-live/pharos/internal/hls"
 )
 
 // playlistRetry is the pause of a viewer who comes before the broadcast does.
@@ -23,7 +24,7 @@ var errFewParts = errors.New("too few parts were listed to say anything")
 // until the viewer has read the playlist that lists it.
 func (b *bench) measureListed(ctx context.Context) error {
 	b.progress("part listed: one broadcast of %v, one viewer", b.listed)
-	var lags []time.Duration
+	var ways []way
 	err := b.withRig(ctx, func(ctx context.Context, r *rig) error {
 		p := newPublish(r.frames, b.clip.first(b.listed))
 		f := &follower{url: r.web.url("/hls/" + p.broadcast + "/source/index.m3u8")}
@@ -34,14 +35,30 @@ func (b *bench) measureListed(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		lags, err = f.lags(p)
+		ways, err = f.ways(p, r.puts)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	b.report.add(fmt.Sprintf("last frame of a part in → part listed, %d parts", len(lags)), spread(lags), "", "")
+	for _, f := range []struct {
+		what string
+		of   func(way) time.Duration
+	}{
+		{"last frame of a part in → part listed", func(w way) time.Duration { return w.listed.Sub(w.sent) }},
+		{"of it, frame sent → the part's upload begins", func(w way) time.Duration { return w.began.Sub(w.sent) }},
+		{"of it, the upload (directory store)", func(w way) time.Duration { return w.ended.Sub(w.began) }},
+		{"of it, durable → feed → playlist read", func(w way) time.Duration { return w.listed.Sub(w.ended) }},
+	} {
+		b.report.add(row{what: f.what, samples: fmt.Sprintf("%d parts", len(ways)), ours: spread(pick(ways, f.of))})
+	}
 	return nil
+}
+
+// A way is a part's, from its last frame to a viewer.
+type way struct {
+	sent, listed time.Time
+	put          // of its object
 }
 
 // A follower is a viewer of one media playlist who blocks for each part.
@@ -118,37 +135,42 @@ func getOnce(ctx context.Context, client *http.Client, url string) (status int, 
 	return res.StatusCode, string(text), err
 }
 
-// lags are the times of the parts that were waited for. The last part is left out: it was closed by
-// the end of the publish rather than by a frame.
-func (f *follower) lags(p *publish) ([]time.Duration, error) {
+// ways are those of the parts that were waited for. The last part is left out: it was closed by the
+// end of the publish rather than by a frame.
+func (f *follower) ways(p *publish, uploads *puts) ([]way, error) {
 	ends, ok := partEnds(f.parts)
 	if !ok {
 		return nil, errors.New("the first playlist does not begin at the broadcast's first part: the machine is too busy")
 	}
-	var places []time.Duration
-	var sent []time.Time
-	for i, frame := range p.frames {
-		if frame.Kind == ingest.Video && !frame.Config {
-			places = append(places, at(frame))
+	places, sent := p.pictures()
+	var ways []way
+	for i, last := range lastFrames(places, ends) {
+		if i < f.known || last < 0 {
+			continue
+		}
+		upload, ok := uploads.of(hls.PartKey(p.broadcast, "source", f.parts[i].number, p.term))
+		w := way{sent: sent[last], listed: f.at[i], put: upload}
+		if !ok || upload.began.Before(w.sent) {
+			return nil, fmt.Errorf("part %d was closed before frame %d was sent, which should be its last", i, last)
+		}
+		ways = append(ways, w)
+	}
+	if len(ways) < 3 {
+		return nil, errFewParts
+	}
+	return ways, nil
+}
+
+// pictures are the places of the video frames, from the first one on, and when each was sent.
+func (p *publish) pictures() (places []time.Duration, sent []time.Time) {
+	for i, f := range p.frames {
+		if f.Kind == ingest.Video && !f.Config {
+			places = append(places, at(f))
 			sent = append(sent, p.sent[i])
 		}
 	}
 	for i := len(places) - 1; i >= 0; i-- {
 		places[i] -= places[0]
 	}
-	var lags []time.Duration
-	for i, last := range lastFrames(places, ends) {
-		if i < f.known || last < 0 {
-			continue
-		}
-		lag := f.at[i].Sub(sent[last])
-		if lag < 0 {
-			return nil, fmt.Errorf("part %d was listed %v before frame %d was sent, which should be its last", i, -lag, last)
-		}
-		lags = append(lags, lag)
-	}
-	if len(lags) < 3 {
-		return nil, errFewParts
-	}
-	return lags, nil
+	return places, sent
 }

@@ -35,44 +35,36 @@ type scale struct {
 
 	listed time.Duration // of one broadcast, watched
 
-	broadcasts        int           // at once, without a ladder
-	settle, broadcast time.Duration // until they are steady, and then measured
+	broadcasts      int           // at once, without a ladder
+	settle          time.Duration // until they are steady
+	windows         int           // of a second, measured then
+	broadcastRounds int
 
-	ladder                      time.Duration // of media through the ladder as fast as it goes
-	ladderRounds                int
-	delayed                     time.Duration // of media through the ladder at its own pace
-	delayRounds                 int
-	viewers, parts, prefill     int // of a crowd; parts announced to it; segments in its playlist before
-	blocked                     time.Duration
-	goroutinesGone, publishGone time.Duration // what is waited for them at most
+	ladder       time.Duration // of media through the ladder as fast as it goes
+	ladderRounds int
+	delay        time.Duration // of media through it at its own pace
+	delayRounds  int
+
+	viewers int // of each side's crowd
+	parts   int // announced to them
 }
 
 var (
 	full = scale{
-		clip:   20 * time.Second,
-		listed: 20 * time.Second,
-
-		broadcasts: 5, settle: 3 * time.Second, broadcast: 10 * time.Second,
-
-		ladder: 8 * time.Second, ladderRounds: 5,
-		delayed: 6 * time.Second, delayRounds: 2,
-
-		viewers: 1000, parts: 20, prefill: 30,
-		blocked:        30 * time.Millisecond,
-		goroutinesGone: 10 * time.Second, publishGone: 20 * time.Second,
+		clip:       20 * time.Second,
+		listed:     20 * time.Second,
+		broadcasts: 5, settle: 2 * time.Second, windows: 6, broadcastRounds: 3,
+		ladder: 5 * time.Second, ladderRounds: 5,
+		delay: 6 * time.Second, delayRounds: 2,
+		viewers: 1000, parts: 20,
 	}
 	quick = scale{
-		clip:   6 * time.Second,
-		listed: 6 * time.Second,
-
-		broadcasts: 2, settle: time.Second, broadcast: 3 * time.Second,
-
+		clip:       6 * time.Second,
+		listed:     6 * time.Second,
+		broadcasts: 2, settle: time.Second, windows: 3, broadcastRounds: 1,
 		ladder: 2 * time.Second, ladderRounds: 1,
-		delayed: 3 * time.Second, delayRounds: 1,
-
-		viewers: 100, parts: 3, prefill: 30,
-		blocked:        30 * time.Millisecond,
-		goroutinesGone: 10 * time.Second, publishGone: 20 * time.Second,
+		delay: 3 * time.Second, delayRounds: 1,
+		viewers: 100, parts: 3,
 	}
 )
 
@@ -151,12 +143,12 @@ func (b *bench) choose(only string) ([]figure, error) {
 }
 
 func (b *bench) measure(ctx context.Context, todo []figure) error {
-	b.progress("making a clip of %v: %s at about %d Mbit/s", b.scale.clip, clipSize, clipBitrate/1_000_000)
+	b.progress("making a clip of %v: %s at about %d Mbit/s", b.scale.clip, clipFormat, clipBitrate/1_000_000)
 	var err error
 	if b.clip, err = makeClip(ctx, b.scale.clip); err != nil {
 		return fmt.Errorf("make the clip: %w", err)
 	}
-	b.report.source = b.clip.String()
+	b.report.clip = b.clip.String()
 	for _, f := range todo {
 		if err := f.take(ctx); err != nil {
 			return fmt.Errorf("measure %s: %w", f.name, err)

@@ -14,41 +14,55 @@ import (
 	broadcastv1 "github.com/pharos-live/pharos/proto/pharos/broadcast/v1"
 )
 
-// measurePassthrough runs several broadcasts without a ladder at their own pace, and then sends the
-// same frames in the same way to a service that throws them away: what sending costs in this very
-// process.
+// measurePassthrough runs several broadcasts without a ladder at their own pace and, in turns,
+// sends the same frames in the same way to a service that throws them away: what sending costs in
+// this very process.
 func (b *bench) measurePassthrough(ctx context.Context) error {
-	b.progress("passthrough: %d broadcasts for %v", b.broadcasts, b.broadcast)
-	var all, sending time.Duration
-	err := b.withRig(ctx, func(ctx context.Context, r *rig) (err error) {
-		all, err = b.cpuOf(ctx, r.frames, func(ctx context.Context, p *publish) error { return p.run(ctx, r) })
-		return err
-	})
-	if err != nil {
-		return err
+	var all, sending []time.Duration
+	for i := range b.broadcastRounds {
+		b.progress("passthrough: round %d of %d, %d broadcasts, and the same frames into nothing", i+1, b.broadcastRounds, b.broadcasts)
+		err := inTurns(i,
+			func() error { return b.broadcastAll(ctx, &all) },
+			func() error { return b.sendAll(ctx, &sending) },
+		)
+		if err != nil {
+			return err
+		}
 	}
-	b.progress("passthrough: the same frames into nothing")
+	share := func(v []time.Duration) string {
+		return fmt.Sprintf("p50 %s, p90 %s of a core", percent(median(v)), percent(quantile(v, 0.9)))
+	}
+	b.report.add(row{
+		what:    fmt.Sprintf("CPU per passthrough broadcast of %.2f Mbit/s, sending it included; bare: sending it to a service that drops it", b.clip.bitrate()/1e6),
+		samples: fmt.Sprintf("%d at once, %d windows of 1 s", b.broadcasts, len(all)),
+		ours:    share(all),
+		bare:    share(sending),
+		ratio:   ratio(all, sending),
+	})
+	return nil
+}
+
+func (b *bench) broadcastAll(ctx context.Context, used *[]time.Duration) error {
+	return b.withRig(ctx, func(ctx context.Context, r *rig) error {
+		return b.cpuOf(ctx, r.frames, used, func(ctx context.Context, p *publish) error { return p.run(ctx, r) })
+	})
+}
+
+func (b *bench) sendAll(ctx context.Context, used *[]time.Duration) error {
 	dir, err := os.MkdirTemp(b.dir, "nothing-")
 	if err != nil {
 		return err
 	}
-	err = withFrames(ctx, dir, nothing{}, func(ctx context.Context, socket string) (err error) {
-		sending, err = b.cpuOf(ctx, socket, func(ctx context.Context, p *publish) error { return p.send(ctx) })
-		return err
+	return withFrames(ctx, dir, nothing{}, func(ctx context.Context, socket string) error {
+		return b.cpuOf(ctx, socket, used, func(ctx context.Context, p *publish) error { return p.send(ctx) })
 	})
-	if err != nil {
-		return err
-	}
-	total := time.Duration(b.broadcasts) * b.broadcast
-	b.report.add(fmt.Sprintf("CPU per passthrough broadcast of %.2f Mbit/s, %d at once: share of one core", b.clip.bitrate()/1e6, b.broadcasts),
-		cores(all, total), cores(sending, total)+" (frames sent to a service that drops them)", ratio([]time.Duration{all}, []time.Duration{sending}))
-	return nil
 }
 
-// cpuOf is the CPU time of this process over b.broadcast, once all publishes are steady. They begin
-// a little apart, so that their parts do not all end at once.
-func (b *bench) cpuOf(ctx context.Context, socket string, run func(context.Context, *publish) error) (used time.Duration, err error) {
-	frames := b.clip.first(b.settle + b.broadcast + 2*time.Second)
+// cpuOf adds to used what this process uses of the CPU for each publish in each second, once all of
+// them are steady. They begin a little apart, so that their parts do not all end at once.
+func (b *bench) cpuOf(ctx context.Context, socket string, used *[]time.Duration, run func(context.Context, *publish) error) error {
+	windows := time.Duration(b.windows) * time.Second
+	frames := b.clip.first(b.settle + windows + time.Second)
 	apart := time.Duration(packaging.GetPartNs()) / time.Duration(b.broadcasts)
 	began := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
@@ -64,26 +78,17 @@ func (b *bench) cpuOf(ctx context.Context, socket string, run func(context.Conte
 		if err := sleepUntil(ctx, began.Add(b.settle)); err != nil {
 			return err
 		}
-		used = -processTime()
-		if err := sleepUntil(ctx, began.Add(b.settle+b.broadcast)); err != nil {
-			return err
+		for range b.windows {
+			from, before := time.Now(), processTime()
+			if err := sleepUntil(ctx, from.Add(time.Second)); err != nil {
+				return err
+			}
+			perSecond := float64(processTime()-before) / time.Since(from).Seconds()
+			*used = append(*used, time.Duration(perSecond)/time.Duration(b.broadcasts))
 		}
-		used += processTime()
 		return nil
 	})
-	err = group.Wait() // first: it is what makes used
-	return used, err
-}
-
-// bitrate is the clip's bits per second, audio included.
-func (c *clip) bitrate() float64 {
-	var bytes int64
-	var end time.Duration
-	for _, f := range c.frames {
-		bytes += int64(len(f.Payload))
-		end = max(end, at(f))
-	}
-	return float64(bytes) * 8 / end.Seconds()
+	return group.Wait()
 }
 
 // nothing is a FramesService that reads what comes and acknowledges it as a runner does.

@@ -33,6 +33,7 @@ type publish struct {
 	socket    string
 	broadcast string
 	epoch     uint64
+	term      uint64 // once it runs
 	frames    []ingest.Frame
 	sent      []time.Time // when each frame was handed to the stream; read it once the publish is over
 }
@@ -50,12 +51,11 @@ func (p *publish) run(ctx context.Context, r *rig) error {
 	if p.epoch, err = r.registry.NextEpoch(ctx, p.broadcast); err != nil {
 		return err
 	}
-	term, err := r.registry.NextTerm(ctx, p.broadcast)
-	if err != nil {
+	if p.term, err = r.registry.NextTerm(ctx, p.broadcast); err != nil {
 		return err
 	}
 	spec := &broadcastv1.Spec{
-		BroadcastId: p.broadcast, Channel: p.broadcast, Epoch: p.epoch, Term: term, Server: "bench",
+		BroadcastId: p.broadcast, Channel: p.broadcast, Epoch: p.epoch, Term: p.term, Server: "bench",
 		Packaging:   packaging,
 		Transcoding: &broadcastv1.Transcoding{IncludeSource: true},
 	}

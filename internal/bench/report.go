@@ -15,32 +15,29 @@ type report struct {
 	began   time.Time
 	load    string // when it began
 	encoder string
-	source  string
+	clip    string
 	rows    []row
 }
 
 // A row is one line of the report: a figure and, where there is something to hold it against, what
 // that gave in the same run.
-type row struct{ what, ours, bare, ratio string }
+type row struct{ what, samples, ours, bare, ratio string }
 
 func newReport(ctx context.Context) *report {
 	return &report{began: time.Now(), load: load(), encoder: ffmpegVersion(ctx)}
 }
 
-// add takes a row; what has no counterpart leaves bare and ratio empty.
-func (r *report) add(what, ours, bare, ratio string) {
-	r.rows = append(r.rows, row{what, ours, bare, ratio})
-}
+func (r *report) add(row row) { r.rows = append(r.rows, row) }
 
 func (r *report) write(w io.Writer) {
 	fmt.Fprintf(w, "%s, %d cores of %s, %s/%s, %s, %s; load average %s before, %s after; took %v.\n\n",
 		r.began.UTC().Format("2006-01-02 15:04 MST"), runtime.NumCPU(), processor(), runtime.GOOS, runtime.GOARCH,
 		runtime.Version(), r.encoder, r.load, load(), time.Since(r.began).Round(time.Second))
-	fmt.Fprintf(w, "Clip: %s.\n\n", r.source)
-	fmt.Fprintln(w, "| what | Pharos | bare | ratio |")
-	fmt.Fprintln(w, "|---|---|---|---|")
+	fmt.Fprintf(w, "Clip: %s.\n\n", r.clip)
+	fmt.Fprintln(w, "| what | samples | Pharos | bare | ratio |")
+	fmt.Fprintln(w, "|---|---|---|---|---|")
 	for _, row := range r.rows {
-		fmt.Fprintf(w, "| %s | %s | %s | %s |\n", row.what, row.ours, row.bare, row.ratio)
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", row.what, row.samples, row.ours, row.bare, row.ratio)
 	}
 }
 

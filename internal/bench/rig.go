@@ -27,6 +27,7 @@ const stopGrace = time.Second
 //	                                    └──▶ embedded Redis ──▶ web.Server ──HTTP──▶ viewers
 type rig struct {
 	registry *registry.Registry
+	puts     *puts
 	service  *broadcast.Service
 	frames   string // the socket of the frames
 	web      *origin
@@ -62,7 +63,11 @@ func (b *bench) withRig(ctx context.Context, f func(context.Context, *rig) error
 	if err != nil {
 		return err
 	}
-	r := &rig{registry: reg, service: broadcast.New(store, reg, broadcast.Options{Machine: "bench"}), web: viewers}
+	watched := watchPuts(store)
+	r := &rig{
+		registry: reg, puts: watched, web: viewers,
+		service: broadcast.New(watched, reg, broadcast.Options{Machine: "bench"}),
+	}
 	return serve.Run(ctx, reg.Doorbell().Run, server.Run, viewers.run, func(ctx context.Context) error {
 		return withFrames(ctx, dir, r.service, func(ctx context.Context, socket string) error {
 			r.frames = socket

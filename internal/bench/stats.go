@@ -46,3 +46,12 @@ func ratio(a, b []time.Duration) string {
 	}
 	return fmt.Sprintf("%.2f", float64(median(a))/float64(median(b)))
 }
+
+// pick takes one duration out of each of all.
+func pick[T any](all []T, of func(T) time.Duration) []time.Duration {
+	v := make([]time.Duration, 0, len(all))
+	for _, e := range all {
+		v = append(v, of(e))
+	}
+	return v
+}

@@ -22,10 +22,8 @@ func cpuTime(who int) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// cores prints CPU time as a share of one core over a time.
-func cores(cpu, wall time.Duration) string {
-	return fmt.Sprintf("%.2f %%", 100*float64(cpu)/float64(wall))
-}
+// percent prints the CPU time of a second as a share of one core.
+func percent(cpu time.Duration) string { return fmt.Sprintf("%.2f %%", 100*cpu.Seconds()) }
 
 // load is the load average of the last minute, where the system tells it.
 func load() string {

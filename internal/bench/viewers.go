@@ -12,6 +12,12 @@ import (
 	"github.com/pharos-live/pharos/internal/serve"
 )
 
+const (
+	reelBefore = 30                    // segments in the playlist when viewers come: a minute
+	blocked    = 30 * time.Millisecond // from the last request's arrival until it surely waits
+	goneWithin = 10 * time.Second      // what goroutines get to go
+)
+
 // measureCrowd blocks many viewers for each part of a broadcast that is announced through Redis,
 // in turns with as many who wait for a bare long poll with as large a body.
 func (b *bench) measureCrowd(ctx context.Context) error {
@@ -22,7 +28,7 @@ func (b *bench) measureCrowd(ctx context.Context) error {
 	}
 	return serve.Run(ctx, beside.run, func(ctx context.Context) error {
 		return b.withRig(ctx, func(ctx context.Context, r *rig) error {
-			return withReel(ctx, r.registry, b.prefill, func(ctx context.Context, reel *reel) error {
+			return withReel(ctx, r.registry, reelBefore, func(ctx context.Context, reel *reel) error {
 				// The first viewer lights the controller, which stays: it is no goroutine of the crowd's.
 				if err := warm(ctx, r.web.url("/hls/"+reel.id+"/source/index.m3u8")); err != nil {
 					return err
@@ -61,10 +67,13 @@ func (b *bench) crowdOver(ctx context.Context, protocol string, ours *origin, re
 	if err != nil {
 		return err
 	}
-	gone, after := awaitGoroutines(baseline, left.Add(b.goroutinesGone), edge.CloseIdleConnections)
+	gone, after := awaitGoroutines(baseline, left.Add(goneWithin), edge.CloseIdleConnections)
 	b.reportCrowd(protocol, waves, bareWaves)
-	b.report.add(fmt.Sprintf("goroutines over %s: before the %d viewers of both sides came, and after all hung up amid a poll", protocol, 2*b.viewers),
-		fmt.Sprintf("%d, then %d after %s ms", baseline, after, ms(gone.Sub(left))), "", "")
+	b.report.add(row{
+		what:    fmt.Sprintf("goroutines over %s: before the viewers of both sides came, and after all hung up amid a poll", protocol),
+		samples: fmt.Sprintf("%d viewers", 2*b.viewers),
+		ours:    fmt.Sprintf("%d, then %d after %s ms", baseline, after, ms(gone.Sub(left))),
+	})
 	if after > baseline {
 		return fmt.Errorf("%d goroutines are left, there were %d", after, baseline)
 	}
@@ -122,7 +131,7 @@ func (b *bench) withCrowd(ctx context.Context, protocol string, edge *http.Clien
 		}
 		pollers = append(pollers, p)
 	}
-	c := gather(origin, b.blocked, pollers)
+	c := gather(origin, pollers)
 	defer c.leave()
 	return f(c)
 }
@@ -141,25 +150,21 @@ func awaitGoroutines(want int, deadline time.Time, closeIdle func()) (time.Time,
 }
 
 func (b *bench) reportCrowd(protocol string, ours, bare []wave) {
-	who := fmt.Sprintf("%d blocked viewers over %s, %d parts, bodies of %d bytes", b.viewers, protocol, len(ours), ours[len(ours)-1].size)
 	for _, f := range []struct {
 		what string
 		of   func(wave) time.Duration
 	}{
-		{"part announced → the last viewer has it", func(w wave) time.Duration { return w.last }},
-		{"→ the first viewer has it", func(w wave) time.Duration { return w.first }},
+		{"part announced → the last has it", func(w wave) time.Duration { return w.last }},
+		{"part announced → the first has it", func(w wave) time.Duration { return w.first }},
 		{"CPU for a part, viewers included", func(w wave) time.Duration { return w.cpu }},
 	} {
-		o, r := ofWaves(ours, f.of), ofWaves(bare, f.of)
-		b.report.add(who+": "+f.what, fmt.Sprintf("p50 %s, p90 %s ms", ms(median(o)), ms(quantile(o, 0.9))),
-			fmt.Sprintf("p50 %s, p90 %s ms", ms(median(r)), ms(quantile(r, 0.9))), ratio(o, r))
+		o, r := pick(ours, f.of), pick(bare, f.of)
+		b.report.add(row{
+			what:    fmt.Sprintf("%d blocked viewers over %s: %s", b.viewers, protocol, f.what),
+			samples: fmt.Sprintf("%d parts, %d bytes", len(o), ours[len(ours)-1].size),
+			ours:    spread(o),
+			bare:    spread(r),
+			ratio:   ratio(o, r),
+		})
 	}
-}
-
-func ofWaves(all []wave, of func(wave) time.Duration) []time.Duration {
-	v := make([]time.Duration, 0, len(all))
-	for _, w := range all {
-		v = append(v, of(w))
-	}
-	return v
 }

@@ -96,6 +96,15 @@ func TestAppServerDies_TheRunnerEndsTheBroadcast(t *testing.T) {
 	eventually(t, 5*time.Second, "the runner gone", func() bool { return !alive(runner) })
 }
 
+func TestAppServerDies_WithItsRedisTheRunnerGoesAtOnce(t *testing.T) {
+	s := serve(t, "TRANSCODE=240p30@300000")
+	publish(t, s.rtmp+"/"+s.key(t, "alone"))
+	watcher{base: s.http}.master(t, "alone")
+	runner := s.ps(t).Runners[0].PID
+	s.signal(syscall.SIGKILL)
+	eventually(t, 4*time.Second, "the runner gone", func() bool { return !alive(runner) })
+}
+
 // children are the living processes of a name below a parent.
 func children(t *testing.T, parent int, name string) []int {
 	t.Helper()

@@ -156,6 +156,15 @@ func (p *process) line(t *testing.T, what string, wait time.Duration) string {
 
 func (p *process) signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
 
+// end stops a server before its folders go: its runners write into them.
+func (p *process) end() {
+	p.signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(20 * time.Second):
+	}
+}
+
 // stop asks the process to end and waits for it.
 func (p *process) stop(t *testing.T, wait time.Duration) int {
 	t.Helper()
@@ -210,6 +219,7 @@ func serve(t *testing.T, settings ...string) *server {
 	t.Helper()
 	s := &server{env: serverEnv(t, settings...)}
 	s.process = start(t, s.env, binary, "serve")
+	t.Cleanup(s.end)
 	s.awaitReady(t)
 	return s
 }

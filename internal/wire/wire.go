@@ -1,7 +1,7 @@
 // Package wire holds what both sides of the cluster share: the name of the
-// broadcast job, and the conversions between protobuf messages and the models
-// of ingest, packager and page. Encode stands beside decode, so that neither
-// side can drift from the other.
+// broadcast job, and the conversions between the feed's protobuf entries and the
+// events of the HLS model. Encode stands beside decode, so that neither side can
+// drift from the other.
 package wire
 
 import (

@@ -118,7 +118,7 @@ func (l *pipeline) startEncoder(ctx context.Context, p plan, t *tracks, outputs 
 		Config:       t.video.record,
 		ReorderDepth: t.reorderDepth(),
 		Path:         path,
-		QueueFrames:  int(encoderLag.Seconds() * max(t.video.fps, usualRate)),
+		QueueFrames:  int(encoderLag.Seconds() * max(t.video.FPS, usualRate)),
 		Logger:       l.log,
 		OnPacket: func(rung int, s ffmpeg.Stream, pkt ffmpeg.Packet) {
 			if f := string(s.Extradata); f != formats[rung] {
@@ -254,7 +254,7 @@ func (l *pipeline) reconfigure(f *broadcastv1.Frame) error {
 			return fmt.Errorf("change the encoder's input: %w", err)
 		}
 	}
-	return l.packager.SetSource(v.sps, v.pps)
+	return l.packager.SetSource(v.SPS, v.PPS)
 }
 
 func sampleOf(f *broadcastv1.Frame) packager.Sample {

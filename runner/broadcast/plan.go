@@ -55,7 +55,7 @@ func (p plan) tracks(t *tracks, outputs []ffmpeg.Output) packager.Tracks {
 	var out packager.Tracks
 	if v := t.video; v != nil {
 		out.ListSource = p.includeSource || len(outputs) == 0
-		out.Source = &packager.Video{SPS: v.sps, PPS: v.pps, FrameRate: v.fps}
+		out.Source = &packager.Video{SPS: v.SPS, PPS: v.PPS, FrameRate: v.FPS}
 	}
 	if t.audio != nil {
 		out.Audio = &packager.Audio{Config: t.audio}
@@ -63,7 +63,7 @@ func (p plan) tracks(t *tracks, outputs []ffmpeg.Output) packager.Tracks {
 	for _, o := range outputs {
 		out.Rungs = append(out.Rungs, packager.Rung{
 			Name: o.Name(), Width: o.Width, Height: o.Height,
-			FrameRate: ffmpeg.LeavingRate(t.video.fps, o.FPS), Bitrate: o.Bitrate,
+			FrameRate: ffmpeg.LeavingRate(t.video.FPS, o.FPS), Bitrate: o.Bitrate,
 		})
 	}
 	return out

@@ -14,6 +14,8 @@ type Store interface {
 
 // A Registry knows which runner holds which channel, and keeps the feeds.
 type Registry interface {
+	// Check says whether the registry can be reached.
+	Check(ctx context.Context) error
 	HoldLive(ctx context.Context, l registry.Live) *registry.Lease
 	Feed(broadcast string, term uint64) *registry.Feed
 }

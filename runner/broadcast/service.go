@@ -25,7 +25,8 @@
 //     viewers have.
 //   - The lease of the channel is held until the broadcast is flushed, and a
 //     broadcast whose lease is lost to a newer epoch or term ends.
-//   - Nothing outlives Run: no goroutine, no ffmpeg, no lease.
+//   - Nothing outlives Run: no goroutine, no ffmpeg, no lease; but for a Publish
+//     whose sender has not ended its stream yet.
 package broadcast
 
 import (

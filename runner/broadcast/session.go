@@ -25,6 +25,7 @@ var (
 	errReplaced  = errors.New("a newer publish of this channel has begun")
 	errShutdown  = errors.New("the runner of this broadcast is shutting down")
 	errFlush     = errors.New("the end of the broadcast could not be written in time")
+	errAlone     = errors.New("parent and registry are gone: stopped without an end")
 )
 
 // A session is one broadcast on this runner. Its run goroutine owns all of it
@@ -180,12 +181,43 @@ func (se *session) pump(ctx context.Context, line *pipeline, tracks *tracks) err
 	}
 }
 
+// flushing is the time of the end, which is its own: job may be what ended the
+// broadcast. It is cut short when the parent is gone and the registry cannot be
+// reached, as when that was embedded in the parent: nobody can be told then.
+func (se *session) flushing(job context.Context) (ctx context.Context, cancel func()) {
+	ctx, timeout := context.WithTimeoutCause(context.WithoutCancel(job), se.service.o.Flush,
+		fmt.Errorf("%w (%v)", errFlush, se.service.o.Flush))
+	ctx, cut := context.WithCancelCause(ctx)
+	asked := make(chan struct{})
+	stop := context.AfterFunc(job, func() {
+		defer close(asked)
+		if errors.Is(context.Cause(job), runner.ErrOrphaned) && se.alone(ctx) {
+			cut(errAlone)
+		}
+	})
+	return ctx, func() {
+		cut(nil)
+		timeout()
+		if !stop() {
+			<-asked
+		}
+	}
+}
+
+// alone says that the registry cannot be reached.
+func (se *session) alone(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return se.service.registry.Check(ctx) != nil && !errors.Is(ctx.Err(), context.Canceled)
+}
+
+// askTime is what the registry gets to answer an orphan.
+const askTime = 500 * time.Millisecond
+
 // finish ends the broadcast in good order: last parts out, every playlist
 // ended. A fenced session only stops: the broadcast is another's.
 func (se *session) finish(ctx context.Context, line *pipeline, cause error) error {
-	// The end has a time of its own: ctx may be what ended the broadcast.
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), se.service.o.Flush,
-		fmt.Errorf("%w (%v)", errFlush, se.service.o.Flush))
+	ctx, cancel := se.flushing(ctx)
 	defer cancel()
 	if errors.Is(cause, registry.ErrFenced) {
 		line.abort()
@@ -200,8 +232,10 @@ func (se *session) finish(ctx context.Context, line *pipeline, cause error) erro
 	if cause == nil {
 		cause = line.fault() // of the encoder, in its last frames
 	}
-	err = errors.Join(wording(cause), err)
-	if err != nil {
+	if !errors.Is(err, cause) { // what broke the pipeline comes out of both
+		err = errors.Join(wording(cause), err)
+	}
+	if err != nil && !errors.Is(err, errReplaced) {
 		se.log.WarnContext(ctx, "broadcast has ended", "reason", reason, "error", err)
 	} else {
 		se.log.InfoContext(ctx, "broadcast has ended", "reason", reason)

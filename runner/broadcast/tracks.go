@@ -6,9 +6,9 @@ import (
 	"math"
 	"time"
 
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 
+	"github.com/pharos-live/pharos/internal/avc"
 	broadcastv1 "github.com/pharos-live/pharos/proto/pharos/broadcast/v1"
 	"github.com/pharos-live/pharos/runner/ffmpeg"
 )
@@ -27,12 +27,11 @@ type tracks struct {
 	anchor   time.Time // when the first picture came, or the first sound where there is none
 }
 
-// videoConfig is an AVCDecoderConfigurationRecord taken apart.
+// A videoConfig is the format of the source's video. Its FPS is measured where
+// the record does not tell.
 type videoConfig struct {
-	sps, pps      []byte
-	record        []byte
-	width, height int
-	fps           float64 // from the SPS; 0 where it does not say
+	avc.Config
+	record []byte // as it came: an AVCDecoderConfigurationRecord
 }
 
 // collect waits until both tracks are known, at most wait after the first of
@@ -68,7 +67,7 @@ func collect(ctx context.Context, frames <-chan *broadcastv1.Frame, wait time.Du
 // complete says that both tracks are known, and the frame rate too: where the
 // SPS is silent, some pictures tell it.
 func (t *tracks) complete() bool {
-	return t.video != nil && t.audio != nil && (t.video.fps > 0 || t.pictures >= enoughPictures)
+	return t.video != nil && t.audio != nil && (t.video.FPS > 0 || t.pictures >= enoughPictures)
 }
 
 // enoughPictures is how many of them tell the frame rate.
@@ -78,8 +77,8 @@ func (t *tracks) enough() (*tracks, error) {
 	if t.video == nil && t.audio == nil {
 		return nil, errNoMedia
 	}
-	if t.video != nil && t.video.fps == 0 {
-		t.video.fps = t.measureRate()
+	if t.video != nil && t.video.FPS == 0 {
+		t.video.FPS = t.measureRate()
 	}
 	if t.anchor.IsZero() {
 		t.anchor = time.Now()
@@ -104,18 +103,31 @@ func (t *tracks) measureRate() float64 {
 	if n < 2 || last <= first {
 		return usualRate
 	}
-	return float64(n-1) * ffmpeg.TimeScale / float64(last-first)
+	rate := float64(n-1) * ffmpeg.TimeScale / float64(last-first)
+	if rate > greatestRate {
+		return usualRate // the pictures came in one lump
+	}
+	return rate
 }
 
-// usualRate stands in where nothing tells the frame rate.
-const usualRate = 30
+const (
+	// usualRate stands in where nothing tells the frame rate.
+	usualRate = 30
+	// greatestRate is the most that pictures are believed to show.
+	greatestRate = 1000
+	// maxReorder is the most that H.264 allows (max_num_reorder_frames).
+	maxReorder = 16
+)
 
 // reorderDepth is how many pictures may be shown before one that was decoded
-// earlier: a keyframe's composition offset in frames.
+// earlier: a keyframe's composition offset in frames. An offset that means
+// something else, as of an encoder that delays all pictures, is no more than the
+// greatest depth.
 func (t *tracks) reorderDepth() int {
 	for _, f := range t.head {
 		if f.GetKeyframe() && !f.GetConfig() && f.GetKind() == broadcastv1.Kind_KIND_VIDEO {
-			return int(math.Round(float64(f.GetCompositionOffset()) * t.video.fps / ffmpeg.TimeScale))
+			depth := math.Round(float64(f.GetCompositionOffset()) * t.video.FPS / ffmpeg.TimeScale)
+			return int(min(max(depth, 0), maxReorder))
 		}
 	}
 	return 0
@@ -155,9 +167,9 @@ func (t *tracks) add(f *broadcastv1.Frame) error {
 // describe says both tracks in a few words, for people.
 func (t *tracks) describe() (video, audio string) {
 	if v := t.video; v != nil {
-		video = fmt.Sprintf("%dx%d h264", v.width, v.height)
-		if v.fps > 0 {
-			video = fmt.Sprintf("%dx%dp%.4g h264", v.width, v.height, v.fps)
+		video = fmt.Sprintf("%dx%d h264", v.Width, v.Height)
+		if v.FPS > 0 {
+			video = fmt.Sprintf("%dx%dp%.4g h264", v.Width, v.Height, v.FPS)
 		}
 	}
 	var asc mpeg4audio.AudioSpecificConfig
@@ -168,74 +180,15 @@ func (t *tracks) describe() (video, audio string) {
 }
 
 func (v *videoConfig) source() ffmpeg.Source {
-	return ffmpeg.Source{Width: v.width, Height: v.height, FPS: v.fps}
+	return ffmpeg.Source{Width: v.Width, Height: v.Height, FPS: v.FPS}
 }
 
-// parseVideo takes an AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1)
-// apart: the first SPS and PPS are the ones in force.
+// parseVideo reads an AVCDecoderConfigurationRecord: the first SPS and PPS are
+// the ones in force.
 func parseVideo(record []byte) (*videoConfig, error) {
-	sets, err := parameterSets(record)
+	c, err := avc.Parse(record)
 	if err != nil {
 		return nil, fmt.Errorf("read the H.264 configuration: %w", err)
 	}
-	var sps h264.SPS
-	if err := sps.Unmarshal(sets.sps); err != nil {
-		return nil, fmt.Errorf("read the H.264 sequence parameter set: %w", err)
-	}
-	return &videoConfig{
-		sps: sets.sps, pps: sets.pps, record: record,
-		width: sps.Width(), height: sps.Height(), fps: sps.FPS(),
-	}, nil
-}
-
-type sets struct{ sps, pps []byte }
-
-func parameterSets(record []byte) (sets, error) {
-	var out sets
-	b := record
-	if len(b) < 6 {
-		return out, fmt.Errorf("record of %d bytes is too short", len(b))
-	}
-	spsCount := int(b[5] & 0x1f)
-	b = b[6:]
-	for i := range spsCount {
-		nal, rest, err := nextSet(b)
-		if err != nil {
-			return out, err
-		}
-		if i == 0 {
-			out.sps = nal
-		}
-		b = rest
-	}
-	if len(b) < 1 {
-		return out, fmt.Errorf("record ends before its picture parameter sets")
-	}
-	ppsCount := int(b[0])
-	b = b[1:]
-	for i := range ppsCount {
-		nal, rest, err := nextSet(b)
-		if err != nil {
-			return out, err
-		}
-		if i == 0 {
-			out.pps = nal
-		}
-		b = rest
-	}
-	if out.sps == nil || out.pps == nil {
-		return out, fmt.Errorf("record has %d sequence and %d picture parameter sets, and needs one of each", spsCount, ppsCount)
-	}
-	return out, nil
-}
-
-func nextSet(b []byte) (nal, rest []byte, err error) {
-	if len(b) < 2 {
-		return nil, nil, fmt.Errorf("record is cut short")
-	}
-	n := int(b[0])<<8 | int(b[1])
-	if len(b) < 2+n {
-		return nil, nil, fmt.Errorf("record is cut short")
-	}
-	return b[2 : 2+n], b[2+n:], nil
+	return &videoConfig{Config: c, record: record}, nil
 }

@@ -73,31 +73,60 @@ func TestCollect(t *testing.T) {
 	}
 }
 
-func TestParseVideo_ReadsSizeAndRate(t *testing.T) {
+func TestCollect_RefusesWhatItCannotRead(t *testing.T) {
 	t.Parallel()
-	v, err := parseVideo(avcC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if v.width != 640 || v.height != 360 {
-		t.Errorf("got %dx%d, want 640x360", v.width, v.height)
-	}
-	for n := range len(avcC) {
-		if _, err := parseVideo(avcC[:n]); err == nil {
-			t.Errorf("a record cut after %d bytes was taken", n)
+	for name, f := range map[string]*broadcastv1.Frame{
+		"a broken H.264 configuration": config(broadcastv1.Codec_CODEC_H264, avcC[:20]),
+		"a codec of another build":     config(broadcastv1.Codec(99), avcC),
+	} {
+		frames := make(chan *broadcastv1.Frame, 1)
+		frames <- f
+		if _, err := collect(t.Context(), frames, time.Second); err == nil {
+			t.Errorf("%s was taken", name)
 		}
 	}
 }
 
 func TestMeasureRate_FromPictures(t *testing.T) {
 	t.Parallel()
-	tr := &tracks{}
-	for i := range 13 { // 50 fps in whole milliseconds
-		if err := tr.add(&broadcastv1.Frame{Kind: broadcastv1.Kind_KIND_VIDEO, Dts: int64(i) * 20 * 90}); err != nil {
-			t.Fatal(err)
+	tests := []struct {
+		name     string
+		interval int64 // ticks
+		want     float64
+	}{
+		{"50 fps in whole milliseconds", 20 * 90, 50},
+		{"12.5 fps", 80 * 90, 12.5},
+		{"all at one time", 0, usualRate},
+		{"in one lump", 1, usualRate},
+		{"backwards", -90, usualRate},
+	}
+	for _, tt := range tests {
+		tr := &tracks{}
+		for i := range int64(enoughPictures) {
+			if err := tr.add(&broadcastv1.Frame{Kind: broadcastv1.Kind_KIND_VIDEO, Dts: i * tt.interval}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := tr.measureRate(); got != tt.want {
+			t.Errorf("%s: got %v frames per second, want %v", tt.name, got, tt.want)
 		}
 	}
-	if got := tr.measureRate(); got != 50 {
-		t.Errorf("got %v frames per second, want 50", got)
+}
+
+func TestReorderDepth_IsTheKeyframesOffsetInFrames(t *testing.T) {
+	t.Parallel()
+	for offset, want := range map[int64]int{0: 0, 3000: 1, 6000: 2, 6030: 2, -3000: 0, 900_000: maxReorder} {
+		v, err := parseVideo(avcC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr := &tracks{video: v, head: []*broadcastv1.Frame{
+			config(broadcastv1.Codec_CODEC_H264, avcC),
+			{Kind: broadcastv1.Kind_KIND_VIDEO, CompositionOffset: 9000},
+			{Kind: broadcastv1.Kind_KIND_VIDEO, Keyframe: true, CompositionOffset: offset},
+		}}
+		if got := tr.reorderDepth(); got != want {
+			t.Errorf("offset of %d ticks at 30 fps: got %d, want %d", offset, got, want)
+		}
 	}
 }

@@ -1,0 +1,198 @@
+//go:build integration
+
+package broadcast_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pharos-live/pharos/internal/registry"
+	"github.com/pharos-live/pharos/runner/broadcast"
+	"github.com/pharos-live/pharos/runner/ffmpeg"
+)
+
+// Real time passes here, as processes stand outside of bubbles. What stands in for ffmpeg is this
+// test binary under the names below: it needs no encoder, and dies when it is told to.
+var encoders = map[string]func() error{
+	"dies-at-once": func() error { return errors.New("Unknown encoder 'libx264'") },
+	"dies-live":    func() error { return encode(90) },
+	"hangs":        func() error { time.Sleep(time.Hour); return nil },
+	"encodes":      func() error { return encode(1 << 30) },
+}
+
+func TestMain(m *testing.M) {
+	if encoder := encoders[filepath.Base(os.Args[0])]; encoder != nil {
+		if err := encoder(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// encode makes of so many frames of standard input one each on the first rung's pipe.
+func encode(frames int) error {
+	in := ffmpeg.NewReader(os.Stdin)
+	if _, err := in.Stream(); err != nil {
+		return err
+	}
+	sps, pps := avcC[8:8+25], avcC[len(avcC)-4:]
+	start := []byte{0, 0, 0, 1}
+	out, err := ffmpeg.NewWriter(os.NewFile(3, "rung"), ffmpeg.Stream{
+		FourCC: "H264", Width: 640, Height: 360, FrameRate: 30,
+		Extradata: append(append(append([]byte{0, 0, 0, 1}, sps...), start...), pps...),
+	})
+	if err != nil {
+		return err
+	}
+	for range frames {
+		p, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		nal := byte(0x41)
+		if p.Key {
+			nal = 0x65
+		}
+		p.Data = append(start, nal, 1, 2, 3)
+		if err := out.Write(p); err != nil {
+			return err
+		}
+	}
+	return errors.New("Killed")
+}
+
+// withEncoder starts a job whose ffmpeg is one of encoders.
+func withEncoder(t *testing.T, name string, o broadcast.Options) *rig {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.FFmpeg = filepath.Join(t.TempDir(), name)
+	if err := os.Symlink(self, o.FFmpeg); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, o)
+	t.Cleanup(r.close)
+	r.spec.Transcoding.Ladder = "240p30@300000"
+	r.run()
+	return r
+}
+
+// noneLeft holds that this process has no child of that name.
+func (r *rig) noneLeft(name string) {
+	r.Helper()
+	threads, _ := filepath.Glob("/proc/self/task/*/children") // none on systems without
+	for _, thread := range threads {
+		children, _ := os.ReadFile(thread) // a thread that has ended has none
+		for _, pid := range strings.Fields(string(children)) {
+			if b, err := os.ReadFile("/proc/" + pid + "/cmdline"); err == nil && strings.Contains(string(b), name) {
+				r.Errorf("a process is left: %q", b)
+			}
+		}
+	}
+}
+
+func TestEncoderDiesAtOnce_TheBroadcastEndsWithTheCause(t *testing.T) {
+	t.Parallel()
+	r := withEncoder(t, "dies-at-once", broadcast.Options{})
+	p := r.publish()
+	defer p.close()
+	p.media(0, time.Second)
+	err := r.wait(2 * time.Second)
+	for _, want := range []string{"encode the rungs", "exit status 1", "Unknown encoder 'libx264'"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the job returned %v, want an error that says %q", err, want)
+		}
+	}
+	if got := r.end(); got != "" || !r.free() {
+		t.Errorf("end %q, lease free %v; want nothing left of what nobody could see", got, r.free())
+	}
+}
+
+func TestEncoderIsMissing_TheBroadcastEndsWithTheCause(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, broadcast.Options{FFmpeg: filepath.Join(t.TempDir(), "none")})
+	t.Cleanup(r.close)
+	r.spec.Transcoding.Ladder = "240p30@300000"
+	r.run()
+	p := r.publish()
+	defer p.close()
+	p.media(0, 500*time.Millisecond)
+	if err := r.wait(time.Second); err == nil || !strings.Contains(err.Error(), "start the encoder of 1 rungs") {
+		t.Errorf("the job returned %v, want that the encoder cannot be started", err)
+	}
+	if !r.free() {
+		t.Error("the channel's lease is still held")
+	}
+}
+
+// TestEncoderDiesLive_EveryPlaylistEnds holds that what viewers have is ended in good order.
+func TestEncoderDiesLive_EveryPlaylistEnds(t *testing.T) {
+	t.Parallel()
+	r := withEncoder(t, "dies-live", broadcast.Options{})
+	p := r.publish()
+	defer p.close()
+	p.media(0, 4*time.Second)
+	err := r.wait(2 * time.Second)
+	if err == nil || !strings.Contains(err.Error(), "Killed") {
+		t.Errorf("the job returned %v, want what the encoder said last", err)
+	}
+	if got := r.end(); !strings.Contains(got, "encode the rungs") {
+		t.Errorf("the feed's end says %q, want that the encoder failed", got)
+	}
+	if !r.free() {
+		t.Error("the channel's lease is still held")
+	}
+	if n := strings.Count(r.log.String(), `msg="broadcast has ended"`); n != 1 {
+		t.Errorf("got %d log lines of the end, want one:\n%s", n, r.log)
+	}
+}
+
+func TestEncoderEncodes_AllItHoldsComesOut(t *testing.T) {
+	t.Parallel()
+	r := withEncoder(t, "encodes", broadcast.Options{})
+	p := r.publish()
+	defer p.close()
+	p.media(0, 3*time.Second)
+	l, err := r.edge.Live(t.Context(), "news")
+	if err != nil || l.State != registry.StateLive || len(l.Renditions) != 3 {
+		t.Errorf("got %+v, %v, want a live broadcast of three renditions", l, err)
+	}
+	p.unpublish("the streamer stopped")
+	if err := r.wait(2 * time.Second); err != nil {
+		t.Errorf("the job returned %v, want nil", err)
+	}
+	if got := r.end(); got != "the streamer stopped" {
+		t.Errorf("the feed's end says %q, want the streamer's", got)
+	}
+}
+
+// TestEncoderHangs_TheEndDoesNotWaitForIt has an encoder that reads nothing and makes nothing, so
+// that no format of the rung is ever known and nobody can watch.
+func TestEncoderHangs_TheEndDoesNotWaitForIt(t *testing.T) {
+	t.Parallel()
+	r := withEncoder(t, "hangs", broadcast.Options{})
+	p := r.publish()
+	defer p.close()
+	p.media(0, time.Second)
+	p.unpublish("the streamer stopped")
+	if err := r.wait(4 * time.Second); err != nil {
+		t.Errorf("the job returned %v, want nil: the publish ended", err)
+	}
+	if got := r.end(); got != "" || !r.free() {
+		t.Errorf("end %q, lease free %v; want nothing left of what nobody could see", got, r.free())
+	}
+	r.noneLeft("hangs")
+}
