@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +79,7 @@ func newForwarder(ctx context.Context, r *registry.Registry, lease *registry.Pub
 	f := &forwarder{
 		registry: r, lease: lease, placement: placement, spec: spec, log: log,
 		queue:  newFrameQueue(queueBytes, queueSpan),
-		stream: broadcastv1connect.NewFramesServiceClient(client, url).Publish(work),
+		stream: broadcastv1connect.NewFramesServiceClient(hangUp{client}, url).Publish(work),
 		cancel: cancel,
 		done:   make(chan struct{}),
 	}
@@ -93,6 +94,20 @@ func newForwarder(ctx context.Context, r *registry.Registry, lease *registry.Pub
 	f.wg.Go(func() { f.watch(work) })
 	f.wg.Go(func() { f.guard(work) })
 	return f, nil
+}
+
+// hangUp is a client whose requests end with their context. Go's HTTP/2 heeds a context only between
+// the steps of sending a body: not while it waits for more of it, nor for flow control, as where the
+// runner has stopped reading.
+type hangUp struct{ connect.HTTPClient }
+
+// Do implements connect.HTTPClient.
+func (c hangUp) Do(r *http.Request) (*http.Response, error) {
+	resp, err := c.HTTPClient.Do(r)
+	if err == nil {
+		context.AfterFunc(r.Context(), func() { _ = resp.Body.Close() }) // aborts the stream both ways
+	}
+	return resp, err
 }
 
 // open sends the first message, which makes the connection.
@@ -222,7 +237,6 @@ func (f *forwarder) guard(ctx context.Context) {
 
 // send drains the queue into the stream until the queue is closed.
 func (f *forwarder) send() {
-	// Also after a failure: HTTP/2 heeds the end of a request's context only once its body has ended.
 	defer f.stream.CloseRequest() //nolint:errcheck // receive sees the same fault
 	for {
 		frame, ok := f.queue.pop()

@@ -271,11 +271,7 @@ func (v *viewer) stored(name, playlist string) error {
 			keys = []string{""}
 			keys[0], err = v.model().Part(ctx, name, number)
 		} else {
-			var key string
-			key, keys, err = v.model().Segment(ctx, name, number)
-			if key != "" {
-				keys = []string{key}
-			}
+			keys, err = v.segment(name, number)
 		}
 		if err != nil {
 			return fmt.Errorf("resolve %s: %w", m[0], err)
@@ -291,6 +287,18 @@ func (v *viewer) stored(name, playlist string) error {
 		return errors.New("lists nothing")
 	}
 	return nil
+}
+
+// segment is the key of a segment's object, or, where it is not known to be durable within a second,
+// those of its parts.
+func (v *viewer) segment(name string, msn uint64) ([]string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	key, parts, err := v.model().Segment(ctx, name, msn)
+	if key != "" {
+		return []string{key}, err
+	}
+	return parts, err
 }
 
 // inOrder holds that entries came without a hole, under one term or ever newer ones.
