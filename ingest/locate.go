@@ -96,7 +96,7 @@ func (l *Locator) Publish(ctx context.Context, p Publish) (Sink, error) {
 	})
 	f, err := l.forward(ctx, log, lease, spec, former)
 	if err != nil {
-		release(lease) //nolint:contextcheck // the client may be gone: the lease is to go all the same
+		release(lease)  //nolint:contextcheck // the client may be gone: the lease is to go all the same
 		return nil, err // not beside f: a nil *forwarder is no nil Sink
 	}
 	return f, nil

@@ -17,17 +17,19 @@ import (
 // warmUp is how much of each turn is left out: ffmpeg is still starting.
 const warmUp = time.Second
 
+// A turn is the delays of one run of ffmpeg: where it fell behind, all of them are long, so turns
+// are compared rather than packets.
+type turn struct{ p50, p90 time.Duration }
+
 // measureDelay gives pictures at their own pace, in turns, to a Process and to an ffmpeg with
 // nothing but pipes around it, and notes when what they became is out.
 func (b *bench) measureDelay(ctx context.Context, spec ffmpeg.Spec) error {
 	pictures := b.clip.video(b.delay)
-	var ours, bare []time.Duration
+	var ours, bare []turn
 	for i := range b.delayRounds {
 		b.progress("ladder's delay: round %d of %d, %v each", i+1, b.delayRounds, b.delay)
 		err := inTurns(i,
-			func() error {
-				return delays(&ours, pictures, func(s *stopwatch) error { return b.paced(ctx, spec, pictures, s) })
-			},
+			func() error { return delays(&ours, pictures, func(s *stopwatch) error { return b.paced(ctx, spec, pictures, s) }) },
 			func() error {
 				return delays(&bare, pictures, func(s *stopwatch) error { return b.pacedBare(ctx, spec, pictures, s) })
 			},
@@ -36,10 +38,20 @@ func (b *bench) measureDelay(ctx context.Context, spec ffmpeg.Spec) error {
 			return err
 		}
 	}
-	b.report.add(row{
-		what: "the same ladder at its own pace: picture in → packet out", samples: fmt.Sprintf("%d packets", len(ours)),
-		ours: spread(ours), bare: spread(bare), ratio: ratio(ours, bare),
-	})
+	for _, f := range []struct {
+		what string
+		of   func(turn) time.Duration
+	}{
+		{"p50", func(t turn) time.Duration { return t.p50 }},
+		{"p90", func(t turn) time.Duration { return t.p90 }},
+	} {
+		o, r := pick(ours, f.of), pick(bare, f.of)
+		b.report.add(row{
+			what:    "the same ladder at its own pace, picture in → packet out: " + f.what,
+			samples: fmt.Sprintf("median of %d turns of %v", len(o), b.delay-warmUp),
+			ours:    ms(median(o)) + " ms", bare: ms(median(r)) + " ms", ratio: ratio(o, r),
+		})
+	}
 	return nil
 }
 
@@ -65,22 +77,23 @@ func (s *stopwatch) stop(pts int64) {
 	}
 }
 
-// delays adds those of one turn, but for its warm-up.
-func delays(all *[]time.Duration, pictures []ffmpeg.Packet, run func(*stopwatch) error) error {
+// delays adds a turn; its warm-up does not count.
+func delays(all *[]turn, pictures []ffmpeg.Packet, run func(*stopwatch) error) error {
 	s := &stopwatch{in: map[int64]time.Time{}, took: map[int64][]time.Duration{}}
 	if err := run(s); err != nil {
 		return err
 	}
 	from := pictures[0].PTS + int64(warmUp*ticksPerSecond/time.Second)
-	before := len(*all)
-	for pts, took := range s.took {
+	var took []time.Duration
+	for pts, d := range s.took {
 		if pts >= from {
-			*all = append(*all, took...)
+			took = append(took, d...)
 		}
 	}
-	if len(*all) == before {
+	if len(took) == 0 {
 		return errors.New("nothing came out of the ladder")
 	}
+	*all = append(*all, turn{median(took), quantile(took, 0.9)})
 	return nil
 }
 
