@@ -29,7 +29,9 @@ func (b *bench) measureDelay(ctx context.Context, spec ffmpeg.Spec) error {
 	for i := range b.delayRounds {
 		b.progress("ladder's delay: round %d of %d, %v each", i+1, b.delayRounds, b.delay)
 		err := inTurns(i,
-			func() error { return delays(&ours, pictures, func(s *stopwatch) error { return b.paced(ctx, spec, pictures, s) }) },
+			func() error {
+				return delays(&ours, pictures, func(s *stopwatch) error { return b.paced(ctx, spec, pictures, s) })
+			},
 			func() error {
 				return delays(&bare, pictures, func(s *stopwatch) error { return b.pacedBare(ctx, spec, pictures, s) })
 			},
