@@ -4,8 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestClock(t *testing.T) {
@@ -58,104 +56,6 @@ func TestClock_Days(t *testing.T) {
 	}
 	if c.resets != 0 {
 		t.Errorf("got %d resets", c.resets)
-	}
-}
-
-func TestGOP(t *testing.T) {
-	t.Parallel()
-	video := func(dts int64, key bool) Frame {
-		return Frame{Kind: Video, DTS: dts, Key: key, Payload: make([]byte, 10)}
-	}
-	audio := func(dts int64) Frame { return Frame{Kind: Audio, DTS: dts, Payload: make([]byte, 2)} }
-	config := func(k Kind, b byte) Frame { return Frame{Kind: k, Config: true, Payload: []byte{b}} }
-	for _, test := range []struct {
-		name      string
-		max       int
-		in        []Frame
-		want      []Frame
-		overflows uint64
-	}{
-		{"nothing", 0, nil, []Frame{}, 0},
-		{
-			"configurations first, whatever came first", 0,
-			[]Frame{config(Video, 1), video(0, true), config(Audio, 2), audio(1)},
-			[]Frame{config(Video, 1), config(Audio, 2), video(0, true), audio(1)},
-			0,
-		},
-		{
-			"from the last keyframe", 0,
-			[]Frame{config(Video, 1), video(0, true), audio(0), video(3, false), audio(5), video(6, true), audio(7), video(9, false)},
-			[]Frame{config(Video, 1), video(6, true), audio(7), video(9, false)},
-			0,
-		},
-		{
-			"sound ahead of its keyframe stays", 0,
-			[]Frame{config(Video, 1), video(0, true), audio(5), audio(6), audio(7), video(6, true)},
-			[]Frame{config(Video, 1), video(6, true), audio(6), audio(7)},
-			0,
-		},
-		{
-			"pictures before the first keyframe are of no use", 0,
-			[]Frame{config(Video, 1), video(0, false), audio(0), video(3, true)},
-			[]Frame{config(Video, 1), video(3, true)},
-			0,
-		},
-		{
-			"a configuration that changes within", 0,
-			[]Frame{config(Audio, 1), video(0, true), audio(0), config(Audio, 2), audio(3)},
-			[]Frame{config(Audio, 1), video(0, true), audio(0), config(Audio, 2), audio(3)},
-			0,
-		},
-		{
-			"a configuration that changed before", 0,
-			[]Frame{config(Video, 1), video(0, true), config(Video, 2), video(3, true)},
-			[]Frame{config(Video, 2), video(3, true)},
-			0,
-		},
-		{
-			"beyond the bound", 25,
-			[]Frame{config(Video, 1), video(0, true), video(3, false), video(6, false), audio(7), video(9, false)},
-			[]Frame{config(Video, 1)},
-			1,
-		},
-		{
-			"after the bound", 25,
-			[]Frame{config(Video, 1), video(0, true), video(3, false), video(6, false), audio(7), video(9, true), audio(9)},
-			[]Frame{config(Video, 1), video(9, true), audio(9)},
-			1,
-		},
-		{
-			"sound alone: two seconds", 0,
-			[]Frame{config(Audio, 1), audio(0), audio(90_000), audio(180_000), audio(200_000)},
-			[]Frame{config(Audio, 1), audio(90_000), audio(180_000), audio(200_000)},
-			0,
-		},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			g := NewGOP(test.max)
-			for _, f := range test.in {
-				g.Add(f)
-			}
-			if diff := cmp.Diff(test.want, g.Frames()); diff != "" {
-				t.Errorf("frames (-want +got):\n%s", diff)
-			}
-			if got := g.Overflows(); got != test.overflows {
-				t.Errorf("got %d overflows, want %d", got, test.overflows)
-			}
-		})
-	}
-}
-
-func TestGOP_BoundsFrames(t *testing.T) {
-	t.Parallel()
-	g := NewGOP(0)
-	g.Add(Frame{Kind: Video, Key: true})
-	for range maxGOPFrames {
-		g.Add(Frame{Kind: Video})
-	}
-	if got := len(g.Frames()); got != 0 || g.Overflows() != 1 {
-		t.Errorf("got %d frames and %d overflows, want 0 and 1", got, g.Overflows())
 	}
 }
 

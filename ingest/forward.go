@@ -193,7 +193,7 @@ func (f *forwarder) await() error {
 	defer cancel()
 	err := f.placement.Wait(ctx)
 	if errors.Is(err, errLate) {
-		_ = f.placement.Stop(context.Background()) // bounded by the pool; the machine is about to be given up
+		_ = f.placement.Stop(context.Background()) // bounded by the pool; the job may heed it yet
 	}
 	return err
 }

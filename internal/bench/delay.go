@@ -15,7 +15,7 @@ import (
 )
 
 // warmUp is how much of each turn is left out: ffmpeg is still starting.
-const warmUp = time.Second
+const warmUp = 2 * time.Second
 
 // A turn is the delays of one run of ffmpeg: where it fell behind, all of them are long, so turns
 // are compared rather than packets.
@@ -41,33 +41,35 @@ func (b *bench) measureDelay(ctx context.Context, spec ffmpeg.Spec) error {
 		}
 	}
 	for _, f := range []struct {
-		what string
-		of   func(turn) time.Duration
+		what, samples string
+		q             float64 // of the turns
+		of            func(turn) time.Duration
 	}{
-		{"p50", func(t turn) time.Duration { return t.p50 }},
-		{"p90", func(t turn) time.Duration { return t.p90 }},
+		{"p50", "the quietest of %d turns of %v", 0, func(t turn) time.Duration { return t.p50 }},
+		{"p50", "median of %d turns of %v", 0.5, func(t turn) time.Duration { return t.p50 }},
+		{"p90", "median of %d turns of %v", 0.5, func(t turn) time.Duration { return t.p90 }},
 	} {
-		o, r := pick(ours, f.of), pick(bare, f.of)
+		o, r := quantile(pick(ours, f.of), f.q), quantile(pick(bare, f.of), f.q)
 		b.report.add(row{
 			what:    "the same ladder at its own pace, picture in → packet out: " + f.what,
-			samples: fmt.Sprintf("median of %d turns of %v", len(o), b.delay-warmUp),
-			ours:    ms(median(o)) + " ms", bare: ms(median(r)) + " ms", ratio: ratio(o, r),
+			samples: fmt.Sprintf(f.samples, b.delayRounds, b.delay-warmUp),
+			ours:    ms(o) + " ms", bare: ms(r) + " ms", ratio: fmt.Sprintf("%.2f", float64(o)/float64(r)),
 		})
 	}
 	return nil
 }
 
-// A stopwatch knows when each picture went in. It is safe for concurrent use.
+// A stopwatch knows when each picture was due. It is safe for concurrent use.
 type stopwatch struct {
 	mu   sync.Mutex // protects all below
 	in   map[int64]time.Time
 	took map[int64][]time.Duration // by PTS, one for each rung
 }
 
-func (s *stopwatch) start(pts int64) {
+func (s *stopwatch) start(pts int64, due time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.in[pts] = time.Now()
+	s.in[pts] = due
 }
 
 func (s *stopwatch) stop(pts int64) {
@@ -99,14 +101,16 @@ func delays(all *[]turn, pictures []ffmpeg.Packet, run func(*stopwatch) error) e
 	return nil
 }
 
-// pace calls write for each picture when it is due.
-func pace(ctx context.Context, pictures []ffmpeg.Packet, write func(ffmpeg.Packet) error) error {
+// pace calls write for each picture when it is due. The stopwatch starts then, even where write
+// still blocks for the picture before: a pipe that is full must not hide a delay.
+func pace(ctx context.Context, pictures []ffmpeg.Packet, s *stopwatch, write func(ffmpeg.Packet) error) error {
 	began := time.Now()
 	for _, f := range pictures {
-		due := time.Duration(f.PTS-pictures[0].PTS) * time.Second / ticksPerSecond
-		if err := sleepUntil(ctx, began.Add(due)); err != nil {
+		due := began.Add(time.Duration(f.PTS-pictures[0].PTS) * time.Second / ticksPerSecond)
+		if err := sleepUntil(ctx, due); err != nil {
 			return err
 		}
+		s.start(f.PTS, due)
 		if err := write(f); err != nil {
 			return err
 		}
@@ -122,10 +126,7 @@ func (b *bench) paced(ctx context.Context, spec ffmpeg.Spec, pictures []ffmpeg.P
 	if err != nil {
 		return err
 	}
-	err = pace(ctx, pictures, func(f ffmpeg.Packet) error {
-		s.start(f.PTS)
-		return p.Write(f)
-	})
+	err = pace(ctx, pictures, s, p.Write)
 	p.CloseInput()
 	return errors.Join(err, p.Wait())
 }
@@ -184,10 +185,7 @@ func (b *bench) feedBare(ctx context.Context, in io.Writer, pictures []ffmpeg.Pa
 	if err != nil {
 		return err
 	}
-	return pace(ctx, pictures, func(f ffmpeg.Packet) error {
-		s.start(f.PTS)
-		return w.Write(f)
-	})
+	return pace(ctx, pictures, s, w.Write)
 }
 
 // stopAll reads one rung to its end.

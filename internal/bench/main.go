@@ -55,7 +55,7 @@ var (
 		listed:     20 * time.Second,
 		broadcasts: 5, settle: 2 * time.Second, windows: 6, broadcastRounds: 3,
 		ladder: 5 * time.Second, ladderRounds: 5,
-		delay: 3 * time.Second, delayRounds: 6,
+		delay: 4 * time.Second, delayRounds: 5,
 		viewers: 1000, parts: 20,
 	}
 	quick = scale{

@@ -78,7 +78,7 @@ func (m *mirror) trim(before EntryID) {
 // prune forgets entries that are cut, unless they are still to be written: readers get them in order first.
 func (m *mirror) prune() {
 	i, _ := m.find(m.cut)
-	i = min(i, m.written)
+	i = min(i, max(m.written-1, 0)) // the newest in Redis stays: a failure is settled by it
 	m.entries = slices.Delete(m.entries, 0, i)
 	m.written -= i
 }

@@ -45,6 +45,13 @@ func (a *app) publish(channel string, t tracks) *encoder {
 	return e
 }
 
+// publishSoon is publish for another goroutine than the test's.
+func (a *app) publishSoon(channel string) {
+	if _, err := a.tryPublish(context.Background(), channel, both); err != nil {
+		a.Errorf("publish: %v", err)
+	}
+}
+
 func (a *app) tryPublish(ctx context.Context, channel string, t tracks) (*encoder, error) {
 	sink, err := a.locator.Publish(ctx, ingest.Publish{App: ingest.App, Key: channel, Remote: "192.0.2.1:1234"})
 	if err != nil {

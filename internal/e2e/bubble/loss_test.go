@@ -280,6 +280,9 @@ func TestFenced_StopsWithoutAnEnd(t *testing.T) {
 		}
 		c.ended(e, promised)
 		a.slotFree(0)
+		if got := c.log.count("who=runner", "another term's now"); got != 1 {
+			t.Errorf("%d log lines say that another term has the broadcast, want one", got)
+		}
 		time.Sleep(10 * time.Second)
 		if got := v.ends(); len(got) != 0 {
 			t.Errorf("got the ends %q, want none: the broadcast is another's", got)

@@ -82,6 +82,58 @@ func TestSecondPublish_TheFormersServerIsCutOff(t *testing.T) {
 	})
 }
 
+// TestSecondPublish_TheFormersRunnerIsCutOff holds that the app server ends a publish by itself, where
+// the runner hears of nothing.
+func TestSecondPublish_TheFormersRunnerIsCutOff(t *testing.T) {
+	bubble(t, settings{}, func(c *cluster) {
+		a, b := c.server("a", 1, settings{}), c.server("b", 1, settings{})
+		former := a.publish("news", both)
+		v := c.watch("news", promised)
+		v.plays(promised)
+		c.runner(0).Cut()
+		go b.publishSoon("news") // waits for the former's lease
+		select {
+		case <-former.sink.Done():
+			if err := former.sink.Err(); !strings.Contains(err.Error(), newer) {
+				t.Errorf("the former streamer hears %q, want %q", err, newer)
+			}
+		case <-time.After(time.Second):
+			t.Error("the former publish goes on")
+		}
+		v.isOver(20*time.Second, newer) // by the app server: the runner's flush is over then
+		c.watch("news", promised, v.broadcast).plays(promised)
+	})
+}
+
+// TestSecondPublish_TheFormerStillWaits has the former publish wait for its runner's boot: it gives
+// its place to the newer one at once.
+func TestSecondPublish_TheFormerStillWaits(t *testing.T) {
+	bubble(t, settings{}, func(c *cluster) {
+		a := c.server("a", 1, settings{})
+		c.backend.Script(bootIn(10 * time.Second))
+		former := make(chan error)
+		go func() {
+			_, err := a.tryPublish(context.Background(), "news", both)
+			former <- err
+		}()
+		time.Sleep(time.Second)
+		go a.publishSoon("news")
+		select {
+		case err := <-former:
+			if err == nil || !strings.Contains(err.Error(), newer) {
+				t.Errorf("the former publish got %v, want %q", err, newer)
+			}
+		case <-time.After(100 * time.Millisecond):
+			t.Error("the former publish waits on")
+			<-former
+		}
+		c.watch("news", 10*time.Second).plays(promised)
+		if got := len(c.backend.Booted()); got != 1 {
+			t.Errorf("%d machines were booted, want one for both", got)
+		}
+	})
+}
+
 // TestManyPublishesInARow_TheNewestStays has each begin while the ones before still boot their
 // runners.
 func TestManyPublishesInARow_TheNewestStays(t *testing.T) {
