@@ -278,8 +278,9 @@ func (w *writer) stillOurs(ctx context.Context, tx *redis.Tx) error {
 // it also notices that the feed is gone.
 func (w *writer) refresh(ctx context.Context) error {
 	w.mu.Lock()
-	due := w.taken && !w.expiring && (w.ended || time.Since(w.refreshed) >= feedRefresh)
-	ended, ttl := w.ended, feedTTL
+	// An end that was queued since the last batch is still to be written: its time comes after it.
+	ended, ttl := w.ended && w.feed.pending() == 0 && w.older.pending() == 0, feedTTL
+	due := w.taken && !w.expiring && (ended || time.Since(w.refreshed) >= feedRefresh)
 	if ended {
 		ttl = w.r.o.Keep
 	}
