@@ -35,7 +35,8 @@ export function showChannel(app: HTMLElement, channel: string): void {
       say("");
       return;
     }
-    if (player.finished || broadcast === "") {
+    // What was received is shown to its end; a player that cannot go on has shown all it will.
+    if (player.finished || player.broken || player.still() || broadcast === "") {
       say(
         s.state === "starting"
           ? `${channel} is starting…`

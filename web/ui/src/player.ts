@@ -26,6 +26,7 @@ export class Player {
   finished = false;
 
   readonly #video: HlsVideo;
+  #seen = -1; // the playing time at the last look
 
   constructor() {
     this.#video = el("hls-video", { slot: "media", playsinline: "", crossorigin: "" }) as HlsVideo;
@@ -39,6 +40,15 @@ export class Player {
   // onEnd calls back when a broadcast has been shown to its end.
   onEnd(call: () => void): void {
     this.#video.addEventListener("ended", call);
+  }
+
+  // still says that the picture has not moved since it was asked last, though
+  // nobody paused it.
+  still(): boolean {
+    const now = this.#video.currentTime;
+    const still = now === this.#seen && !this.#video.paused;
+    this.#seen = now;
+    return still;
   }
 
   // play starts the playlist, at its live edge.
