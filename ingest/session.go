@@ -224,9 +224,9 @@ func (s *session) end() {
 	}
 	s.server.stats.Publishing.Add(-1)
 	s.server.stats.ended(reason)
-	level := slog.LevelInfo
-	if reason != nil {
-		level = slog.LevelWarn
+	level := slog.LevelWarn
+	if reason == nil || errors.Is(reason, ErrStopping) {
+		level = slog.LevelInfo // nobody's fault
 	}
 	s.log.Log(s.ctx, level, "publish ended", "reason", reasonText(reason))
 	s.sink.Close(reason)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -53,7 +52,6 @@ type controllers struct {
 	bell  Doorbell
 	log   *slog.Logger
 	wg    sync.WaitGroup
-	size  atomic.Int64 // for Stats
 
 	mu     sync.Mutex // protects byID and closed
 	byID   map[string]*controller
@@ -98,7 +96,6 @@ func (cs *controllers) sweep(now time.Time) {
 			delete(cs.byID, id)
 		}
 	}
-	cs.size.Store(int64(len(cs.byID)))
 }
 
 // watch finds or starts the broadcast's controller and waits for its snapshot.
@@ -136,7 +133,6 @@ func (cs *controllers) join(id string) (*controller, error) {
 		ctx, cancel := context.WithCancel(cs.ctx)
 		c = &controller{model: hls.NewBroadcast(id), ready: make(chan struct{}), cancel: cancel}
 		cs.byID[id] = c
-		cs.size.Store(int64(len(cs.byID)))
 		cs.wg.Go(func() { cs.follow(ctx, id, c) })
 	}
 	c.viewers++
@@ -174,7 +170,6 @@ func (cs *controllers) drop(id string, c *controller) {
 	defer cs.mu.Unlock()
 	if cs.byID[id] == c {
 		delete(cs.byID, id)
-		cs.size.Store(int64(len(cs.byID)))
 	}
 }
 
@@ -198,7 +193,8 @@ func (cs *controllers) load(ctx context.Context, id string, model *hls.Broadcast
 	return last, model.Apply(events...)
 }
 
-// snapshotTimeout bounds what a broadcast's first viewer waits for Redis.
+// snapshotTimeout bounds what a broadcast's first viewer waits for Redis; one
+// command of the snapshot waits less.
 const snapshotTimeout = 5 * time.Second
 
 // read applies what comes until the broadcast has ended. Redis being away is

@@ -13,7 +13,6 @@ import (
 	"github.com/pharos-live/pharos/internal/serve"
 	"github.com/pharos-live/pharos/internal/wire"
 	"github.com/pharos-live/pharos/pool"
-	"github.com/pharos-live/pharos/proto/pharos/broadcast/v1/broadcastv1connect"
 	"github.com/pharos-live/pharos/runner"
 	"github.com/pharos-live/pharos/runner/broadcast"
 )
@@ -88,7 +87,7 @@ func runRunner(ctx context.Context, p *process, args []string) error {
 	svc := broadcast.New(store, reg, broadcast.Options{Machine: ticket.Machine, Logger: log})
 	r := runner.New(runner.Options{Slots: c.flameMaxConcurrency, Shutdown: c.flameShutdown, Logger: log})
 	runner.HandleJob(r, wire.Broadcast, svc.Run)
-	r.Mount(broadcastv1connect.NewFramesServiceHandler(svc))
+	r.Mount(broadcast.NewHandler(svc))
 	host, _ := os.Hostname()
 	started := time.Now()
 	entry := func() registry.Runner {

@@ -85,7 +85,7 @@ func withFrames(ctx context.Context, dir string, h broadcastv1connect.FramesServ
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle(broadcastv1connect.NewFramesServiceHandler(h))
+	mux.Handle(broadcast.NewHandler(h))
 	srv := &http.Server{Handler: mux, Protocols: serve.Protocols(), ReadHeaderTimeout: stopGrace}
 	return serve.Run(ctx,
 		func(ctx context.Context) error { return serve.HTTP(ctx, srv, ln, stopGrace) },

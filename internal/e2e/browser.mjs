@@ -99,6 +99,17 @@ try {
       .waitForFunction(() => document.querySelector("hls-video")?.nativeEl?.currentTime > 1, null, { timeout: 30_000 })
       .then(() => true, () => false);
     await page.screenshot({ path: `${folder}/obs.png` });
+    // A second viewer, whose network answers nothing any more when the end comes.
+    const stuck = await browser.newPage({ viewport: { width: 640, height: 480 } });
+    await stuck.goto(`${origin}/obs`);
+    await stuck.waitForFunction(() => document.querySelector("hls-video")?.nativeEl?.currentTime > 0, null, { timeout: 30_000 });
+    await stuck.route("**/hls/**", () => undefined);
+    encoder.kill();
+    seen.Stuck = await stuck
+      .locator(".curtain", { hasText: "ended" })
+      .waitFor({ timeout: 20_000 })
+      .then(() => true, () => false);
+    await stuck.close();
   } finally {
     encoder.kill();
   }

@@ -29,6 +29,7 @@ type sight struct {
 	Phone        bool   // the player fits a phone's width
 	Started      bool   // a page that waited started by itself
 	Ended        string // what it says after the end
+	Stuck        bool   // …and so does the page of a player that cannot show the end
 }
 
 func TestDemo_PlaysInTheBrowser(t *testing.T) {
@@ -97,6 +98,9 @@ func (s sight) check(t *testing.T) {
 	}
 	if s.Ended == "" {
 		t.Error("the page says nothing of the broadcast's end")
+	}
+	if !s.Stuck {
+		t.Error("the page of a player that stands still says nothing of the broadcast's end")
 	}
 	for _, e := range s.Errors {
 		t.Errorf("the page's console: %s", e)

@@ -23,13 +23,12 @@ type Live struct {
 	Epoch      uint64    `json:"epoch"`
 	Term       uint64    `json:"term"`
 	Machine    string    `json:"machine"` // of the runner
-	Work       string    `json:"work"`    // the job's id in the pool
 	Server     string    `json:"server"`  // the app server that takes the publish
 	Started    time.Time `json:"started"`
 	Renditions []string  `json:"renditions,omitempty"`
 	State      string    `json:"state"`           // StateStarting or StateLive
 	Video      string    `json:"video,omitempty"` // for people: "1280x720p60 h264"
-	Audio      string    `json:"audio,omitempty"` // for people: "aac 48 kHz stereo"
+	Audio      string    `json:"audio,omitempty"` // for people: "48 kHz stereo aac"
 }
 
 // A Lease is a runner's hold on a channel, from HoldLive. It is safe for concurrent use.

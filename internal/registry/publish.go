@@ -33,15 +33,6 @@ func (r *Registry) HoldPublish(ctx context.Context, p Publish) *PublishLease {
 	return lease
 }
 
-// Update changes what is known, and has it written at once. Channel and Epoch stay as they are.
-func (l *PublishLease) Update(change func(*Publish)) {
-	l.update(func() {
-		was := l.publish
-		change(&l.publish)
-		l.publish.Channel, l.publish.Epoch = was.Channel, was.Epoch
-	})
-}
-
 // Publish returns who publishes channel now. ErrNone: nobody.
 func (r *Registry) Publish(ctx context.Context, channel string) (Publish, error) {
 	var p Publish

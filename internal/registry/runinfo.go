@@ -14,7 +14,7 @@ import (
 // runFile is where `pharos serve` says, in PHAROS_DATA_DIR, that it runs.
 const runFile = "run.json"
 
-// A RunInfo is what a running `pharos serve` leaves for `key`, `ps` and `doctor` on the same machine.
+// A RunInfo is what a running `pharos serve` leaves for `key` and `ps` on the same machine.
 type RunInfo struct {
 	RedisURL string `json:"redis_url"` // with the embedded Redis' password
 	PID      int    `json:"pid"`

@@ -64,7 +64,7 @@ func newRig(t *testing.T, o broadcast.Options) *rig {
 	r.edge = r.redis.Registry(t, registry.Options{})
 	o.Logger = slog.New(slog.NewTextHandler(r.log, nil))
 	r.svc = broadcast.New(r.store, r.link.Registry(t, registry.Options{Logger: o.Logger, Backlog: backlog}), o)
-	_, frames := broadcastv1connect.NewFramesServiceHandler(r.svc)
+	_, frames := broadcast.NewHandler(r.svc)
 	r.http = memhttp.New(frames)
 	r.spec = &broadcastv1.Spec{
 		BroadcastId: "b", Channel: "news", Epoch: 5, Term: 7, Server: "a",

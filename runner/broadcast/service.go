@@ -35,6 +35,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -42,6 +43,7 @@ import (
 	"connectrpc.com/connect"
 
 	broadcastv1 "github.com/pharos-live/pharos/proto/pharos/broadcast/v1"
+	"github.com/pharos-live/pharos/proto/pharos/broadcast/v1/broadcastv1connect"
 )
 
 // Defaults of Options.
@@ -100,6 +102,16 @@ type Service struct {
 // New makes a Service; it starts nothing.
 func New(store Store, registry Registry, o Options) *Service {
 	return &Service{store: store, registry: registry, o: o.withDefaults(), sessions: map[string]*session{}}
+}
+
+// compressMin is the size, in bytes, from which an answer is compressed. An
+// acknowledgement is of some ten bytes and comes ten times a second: gzip would
+// only make it larger.
+const compressMin = 4 << 10
+
+// NewHandler makes the HTTP handler of the frames service, for runner.Mount.
+func NewHandler(h broadcastv1connect.FramesServiceHandler) (path string, handler http.Handler) {
+	return broadcastv1connect.NewFramesServiceHandler(h, connect.WithCompressMinBytes(compressMin))
 }
 
 // Broadcasts names the broadcasts that run now, sorted.

@@ -21,7 +21,6 @@ import (
 	"github.com/pharos-live/pharos/pool"
 	"github.com/pharos-live/pharos/pool/backendtest"
 	broadcastv1 "github.com/pharos-live/pharos/proto/pharos/broadcast/v1"
-	"github.com/pharos-live/pharos/proto/pharos/broadcast/v1/broadcastv1connect"
 	"github.com/pharos-live/pharos/runner"
 	"github.com/pharos-live/pharos/runner/broadcast"
 )
@@ -99,7 +98,7 @@ func (c *cluster) newRunner(o broadcast.Options) *runner.Runner {
 	svc := broadcast.New(c.store, reg, o)
 	r := runner.New(runner.Options{NoPing: true, Logger: log})
 	runner.HandleJob(r, wire.Broadcast, svc.Run)
-	r.Mount(broadcastv1connect.NewFramesServiceHandler(svc))
+	r.Mount(broadcast.NewHandler(svc))
 	return r
 }
 

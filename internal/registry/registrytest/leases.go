@@ -22,7 +22,7 @@ func (e *env) stands(l registry.Live) func() bool {
 func (e *env) live(channel, broadcast string) registry.Live {
 	return registry.Live{
 		Channel: channel, Broadcast: broadcast, Epoch: e.epoch(channel), Term: e.term(broadcast),
-		Machine: "m1", Work: "w1", Server: "a", Started: time.Unix(1e9, 0).UTC(), State: registry.StateStarting,
+		Machine: "m1", Server: "a", Started: time.Unix(1e9, 0).UTC(), State: registry.StateStarting,
 	}
 }
 
