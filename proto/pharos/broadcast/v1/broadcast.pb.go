@@ -86,6 +86,7 @@ const (
 	Codec_CODEC_UNSPECIFIED Codec = 0
 	Codec_CODEC_H264        Codec = 1
 	Codec_CODEC_AAC         Codec = 2
+	Codec_CODEC_H265        Codec = 3
 )
 
 // Enum value maps for Codec.
@@ -94,11 +95,13 @@ var (
 		0: "CODEC_UNSPECIFIED",
 		1: "CODEC_H264",
 		2: "CODEC_AAC",
+		3: "CODEC_H265",
 	}
 	Codec_value = map[string]int32{
 		"CODEC_UNSPECIFIED": 0,
 		"CODEC_H264":        1,
 		"CODEC_AAC":         2,
+		"CODEC_H265":        3,
 	}
 )
 
@@ -393,10 +396,11 @@ type Frame struct {
 	CompositionOffset int64 `protobuf:"zigzag64,6,opt,name=composition_offset,json=compositionOffset,proto3" json:"composition_offset,omitempty"`
 	// Whether decoding can start here.
 	Keyframe bool `protobuf:"varint,7,opt,name=keyframe,proto3" json:"keyframe,omitempty"`
-	// Whether the payload is an AVCDecoderConfigurationRecord or an
-	// AudioSpecificConfig instead of media.
+	// Whether the payload is an AVCDecoderConfigurationRecord, an
+	// HEVCDecoderConfigurationRecord or an AudioSpecificConfig instead of media.
 	Config bool `protobuf:"varint,8,opt,name=config,proto3" json:"config,omitempty"`
-	// H.264: NAL units, each behind its length in four bytes. AAC: one raw frame.
+	// H.264, H.265: NAL units, each behind its length in four bytes. AAC: one raw
+	// frame.
 	Payload       []byte `protobuf:"bytes,9,opt,name=payload,proto3" json:"payload,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -725,6 +729,10 @@ type Transcoding struct {
 	Ladder string `protobuf:"bytes,1,opt,name=ladder,proto3" json:"ladder,omitempty"`
 	// Whether the source rendition stands in the ladder beside the rungs.
 	IncludeSource bool `protobuf:"varint,2,opt,name=include_source,json=includeSource,proto3" json:"include_source,omitempty"`
+	// As the setting TRANSCODE_BACKEND says; empty for software.
+	Backend string `protobuf:"bytes,3,opt,name=backend,proto3" json:"backend,omitempty"`
+	// Whether each rung is encoded in H.265 too.
+	H265          bool `protobuf:"varint,4,opt,name=h265,proto3" json:"h265,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -769,6 +777,20 @@ func (x *Transcoding) GetLadder() string {
 func (x *Transcoding) GetIncludeSource() bool {
 	if x != nil {
 		return x.IncludeSource
+	}
+	return false
+}
+
+func (x *Transcoding) GetBackend() string {
+	if x != nil {
+		return x.Backend
+	}
+	return ""
+}
+
+func (x *Transcoding) GetH265() bool {
+	if x != nil {
+		return x.H265
 	}
 	return false
 }
@@ -832,6 +854,8 @@ type Entry struct {
 	//	*Entry_Gap
 	//	*Entry_End
 	//	*Entry_Segment
+	//	*Entry_Poster
+	//	*Entry_Sheet
 	Kind          isEntry_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -937,6 +961,24 @@ func (x *Entry) GetSegment() *Segment {
 	return nil
 }
 
+func (x *Entry) GetPoster() *Poster {
+	if x != nil {
+		if x, ok := x.Kind.(*Entry_Poster); ok {
+			return x.Poster
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetSheet() *Sheet {
+	if x != nil {
+		if x, ok := x.Kind.(*Entry_Sheet); ok {
+			return x.Sheet
+		}
+	}
+	return nil
+}
+
 type isEntry_Kind interface {
 	isEntry_Kind()
 }
@@ -971,6 +1013,14 @@ type Entry_Segment struct {
 	Segment *Segment `protobuf:"bytes,7,opt,name=segment,proto3,oneof"`
 }
 
+type Entry_Poster struct {
+	Poster *Poster `protobuf:"bytes,8,opt,name=poster,proto3,oneof"`
+}
+
+type Entry_Sheet struct {
+	Sheet *Sheet `protobuf:"bytes,9,opt,name=sheet,proto3,oneof"`
+}
+
 func (*Entry_Take) isEntry_Kind() {}
 
 func (*Entry_Part) isEntry_Kind() {}
@@ -984,6 +1034,10 @@ func (*Entry_Gap) isEntry_Kind() {}
 func (*Entry_End) isEntry_Kind() {}
 
 func (*Entry_Segment) isEntry_Kind() {}
+
+func (*Entry_Poster) isEntry_Kind() {}
+
+func (*Entry_Sheet) isEntry_Kind() {}
 
 // Rendition is fixed for the life of the broadcast.
 type Rendition struct {
@@ -1002,8 +1056,10 @@ type Rendition struct {
 	Channels         int32 `protobuf:"varint,9,opt,name=channels,proto3" json:"channels,omitempty"`
 	SampleRate       int32 `protobuf:"varint,10,opt,name=sample_rate,json=sampleRate,proto3" json:"sample_rate,omitempty"`
 	// Where the numbering goes on in this term.
-	NextPart      uint64 `protobuf:"varint,11,opt,name=next_part,json=nextPart,proto3" json:"next_part,omitempty"`
-	NextMsn       uint64 `protobuf:"varint,12,opt,name=next_msn,json=nextMsn,proto3" json:"next_msn,omitempty"`
+	NextPart uint64 `protobuf:"varint,11,opt,name=next_part,json=nextPart,proto3" json:"next_part,omitempty"`
+	NextMsn  uint64 `protobuf:"varint,12,opt,name=next_msn,json=nextMsn,proto3" json:"next_msn,omitempty"`
+	// SDR, PQ or HLG; empty for SDR and for audio.
+	VideoRange    string `protobuf:"bytes,13,opt,name=video_range,json=videoRange,proto3" json:"video_range,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1122,6 +1178,13 @@ func (x *Rendition) GetNextMsn() uint64 {
 	return 0
 }
 
+func (x *Rendition) GetVideoRange() string {
+	if x != nil {
+		return x.VideoRange
+	}
+	return ""
+}
+
 // Take opens a term: all that a reader or a successor needs.
 type Take struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -1218,9 +1281,12 @@ type Part struct {
 	// Whether its segment begins with a discontinuity.
 	Discontinuity bool `protobuf:"varint,9,opt,name=discontinuity,proto3" json:"discontinuity,omitempty"`
 	// The term in its object's key.
-	Term          uint64 `protobuf:"varint,10,opt,name=term,proto3" json:"term,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Term uint64 `protobuf:"varint,10,opt,name=term,proto3" json:"term,omitempty"`
+	// How many discontinuities there have been in its rendition, the one that its
+	// segment begins with among them.
+	DiscontinuitySequence uint64 `protobuf:"varint,11,opt,name=discontinuity_sequence,json=discontinuitySequence,proto3" json:"discontinuity_sequence,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *Part) Reset() {
@@ -1319,6 +1385,13 @@ func (x *Part) GetDiscontinuity() bool {
 func (x *Part) GetTerm() uint64 {
 	if x != nil {
 		return x.Term
+	}
+	return 0
+}
+
+func (x *Part) GetDiscontinuitySequence() uint64 {
+	if x != nil {
+		return x.DiscontinuitySequence
 	}
 	return 0
 }
@@ -1510,8 +1583,10 @@ type Segment struct {
 	Discontinuity bool                   `protobuf:"varint,7,opt,name=discontinuity,proto3" json:"discontinuity,omitempty"`
 	Gap           bool                   `protobuf:"varint,8,opt,name=gap,proto3" json:"gap,omitempty"`
 	Term          uint64                 `protobuf:"varint,9,opt,name=term,proto3" json:"term,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// As a part's.
+	DiscontinuitySequence uint64 `protobuf:"varint,10,opt,name=discontinuity_sequence,json=discontinuitySequence,proto3" json:"discontinuity_sequence,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *Segment) Reset() {
@@ -1607,6 +1682,222 @@ func (x *Segment) GetTerm() uint64 {
 	return 0
 }
 
+func (x *Segment) GetDiscontinuitySequence() uint64 {
+	if x != nil {
+		return x.DiscontinuitySequence
+	}
+	return 0
+}
+
+// Poster is a picture of the broadcast, for lists and previews. The newest one
+// counts; it is in the bucket by now.
+type Poster struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Counted through the whole broadcast.
+	Number uint64 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	// When it was shown.
+	AtNs          int64  `protobuf:"varint,2,opt,name=at_ns,json=atNs,proto3" json:"at_ns,omitempty"`
+	Width         int32  `protobuf:"varint,3,opt,name=width,proto3" json:"width,omitempty"`
+	Height        int32  `protobuf:"varint,4,opt,name=height,proto3" json:"height,omitempty"`
+	Size          int64  `protobuf:"varint,5,opt,name=size,proto3" json:"size,omitempty"`
+	Term          uint64 `protobuf:"varint,6,opt,name=term,proto3" json:"term,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Poster) Reset() {
+	*x = Poster{}
+	mi := &file_pharos_broadcast_v1_broadcast_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Poster) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Poster) ProtoMessage() {}
+
+func (x *Poster) ProtoReflect() protoreflect.Message {
+	mi := &file_pharos_broadcast_v1_broadcast_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Poster.ProtoReflect.Descriptor instead.
+func (*Poster) Descriptor() ([]byte, []int) {
+	return file_pharos_broadcast_v1_broadcast_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Poster) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Poster) GetAtNs() int64 {
+	if x != nil {
+		return x.AtNs
+	}
+	return 0
+}
+
+func (x *Poster) GetWidth() int32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *Poster) GetHeight() int32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *Poster) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Poster) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+// Sheet is a JPEG of small pictures in rows, for scrubbing. A sheet that grows
+// is stored anew under the next revision; the newest one counts.
+type Sheet struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Counted through the whole broadcast.
+	Number   uint64 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// When its first picture was shown, and how far the pictures are apart.
+	StartNs    int64 `protobuf:"varint,3,opt,name=start_ns,json=startNs,proto3" json:"start_ns,omitempty"`
+	IntervalNs int64 `protobuf:"varint,4,opt,name=interval_ns,json=intervalNs,proto3" json:"interval_ns,omitempty"`
+	// How many pictures there are, how many in a row, and their size in pixels.
+	Count         int32  `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
+	Columns       int32  `protobuf:"varint,6,opt,name=columns,proto3" json:"columns,omitempty"`
+	Width         int32  `protobuf:"varint,7,opt,name=width,proto3" json:"width,omitempty"`
+	Height        int32  `protobuf:"varint,8,opt,name=height,proto3" json:"height,omitempty"`
+	Size          int64  `protobuf:"varint,9,opt,name=size,proto3" json:"size,omitempty"`
+	Term          uint64 `protobuf:"varint,10,opt,name=term,proto3" json:"term,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sheet) Reset() {
+	*x = Sheet{}
+	mi := &file_pharos_broadcast_v1_broadcast_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sheet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sheet) ProtoMessage() {}
+
+func (x *Sheet) ProtoReflect() protoreflect.Message {
+	mi := &file_pharos_broadcast_v1_broadcast_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sheet.ProtoReflect.Descriptor instead.
+func (*Sheet) Descriptor() ([]byte, []int) {
+	return file_pharos_broadcast_v1_broadcast_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Sheet) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Sheet) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *Sheet) GetStartNs() int64 {
+	if x != nil {
+		return x.StartNs
+	}
+	return 0
+}
+
+func (x *Sheet) GetIntervalNs() int64 {
+	if x != nil {
+		return x.IntervalNs
+	}
+	return 0
+}
+
+func (x *Sheet) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Sheet) GetColumns() int32 {
+	if x != nil {
+		return x.Columns
+	}
+	return 0
+}
+
+func (x *Sheet) GetWidth() int32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *Sheet) GetHeight() int32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *Sheet) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Sheet) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
 var File_pharos_broadcast_v1_broadcast_proto protoreflect.FileDescriptor
 
 const file_pharos_broadcast_v1_broadcast_proto_rawDesc = "" +
@@ -1648,12 +1939,14 @@ const file_pharos_broadcast_v1_broadcast_proto_rawDesc = "" +
 	"segment_ns\x18\x01 \x01(\x03R\tsegmentNs\x12,\n" +
 	"\x12target_duration_ns\x18\x02 \x01(\x03R\x10targetDurationNs\x12\x17\n" +
 	"\apart_ns\x18\x03 \x01(\x03R\x06partNs\x12\x1b\n" +
-	"\twindow_ns\x18\x04 \x01(\x03R\bwindowNs\"L\n" +
+	"\twindow_ns\x18\x04 \x01(\x03R\bwindowNs\"z\n" +
 	"\vTranscoding\x12\x16\n" +
 	"\x06ladder\x18\x01 \x01(\tR\x06ladder\x12%\n" +
-	"\x0einclude_source\x18\x02 \x01(\bR\rincludeSource\"#\n" +
+	"\x0einclude_source\x18\x02 \x01(\bR\rincludeSource\x12\x18\n" +
+	"\abackend\x18\x03 \x01(\tR\abackend\x12\x12\n" +
+	"\x04h265\x18\x04 \x01(\bR\x04h265\"#\n" +
 	"\aStarted\x12\x18\n" +
-	"\amachine\x18\x01 \x01(\tR\amachine\"\xf6\x02\n" +
+	"\amachine\x18\x01 \x01(\tR\amachine\"\xe1\x03\n" +
 	"\x05Entry\x12/\n" +
 	"\x04take\x18\x01 \x01(\v2\x19.pharos.broadcast.v1.TakeH\x00R\x04take\x12/\n" +
 	"\x04part\x18\x02 \x01(\v2\x19.pharos.broadcast.v1.PartH\x00R\x04part\x122\n" +
@@ -1661,8 +1954,10 @@ const file_pharos_broadcast_v1_broadcast_proto_rawDesc = "" +
 	"\x06object\x18\x04 \x01(\v2\x1b.pharos.broadcast.v1.ObjectH\x00R\x06object\x12-\n" +
 	"\x03gap\x18\x05 \x01(\v2\x19.pharos.broadcast.v1.PartH\x00R\x03gap\x12/\n" +
 	"\x03end\x18\x06 \x01(\v2\x1b.pharos.broadcast.v1.FinishH\x00R\x03end\x128\n" +
-	"\asegment\x18\a \x01(\v2\x1c.pharos.broadcast.v1.SegmentH\x00R\asegmentB\x06\n" +
-	"\x04kind\"\xfc\x02\n" +
+	"\asegment\x18\a \x01(\v2\x1c.pharos.broadcast.v1.SegmentH\x00R\asegment\x125\n" +
+	"\x06poster\x18\b \x01(\v2\x1b.pharos.broadcast.v1.PosterH\x00R\x06poster\x122\n" +
+	"\x05sheet\x18\t \x01(\v2\x1a.pharos.broadcast.v1.SheetH\x00R\x05sheetB\x06\n" +
+	"\x04kind\"\x9d\x03\n" +
 	"\tRendition\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x126\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\".pharos.broadcast.v1.RenditionKindR\x04kind\x12\x16\n" +
@@ -1678,7 +1973,9 @@ const file_pharos_broadcast_v1_broadcast_proto_rawDesc = "" +
 	" \x01(\x05R\n" +
 	"sampleRate\x12\x1b\n" +
 	"\tnext_part\x18\v \x01(\x04R\bnextPart\x12\x19\n" +
-	"\bnext_msn\x18\f \x01(\x04R\anextMsn\"\xeb\x01\n" +
+	"\bnext_msn\x18\f \x01(\x04R\anextMsn\x12\x1f\n" +
+	"\vvideo_range\x18\r \x01(\tR\n" +
+	"videoRange\"\xeb\x01\n" +
 	"\x04Take\x12>\n" +
 	"\n" +
 	"renditions\x18\x01 \x03(\v2\x1e.pharos.broadcast.v1.RenditionR\n" +
@@ -1686,7 +1983,7 @@ const file_pharos_broadcast_v1_broadcast_proto_rawDesc = "" +
 	"\x12target_duration_ns\x18\x02 \x01(\x03R\x10targetDurationNs\x12$\n" +
 	"\x0epart_target_ns\x18\x03 \x01(\x03R\fpartTargetNs\x12\x1b\n" +
 	"\twindow_ns\x18\x04 \x01(\x03R\bwindowNs\x122\n" +
-	"\x06anchor\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06anchor\"\x8e\x02\n" +
+	"\x06anchor\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06anchor\"\xc5\x02\n" +
 	"\x04Part\x12\x1c\n" +
 	"\trendition\x18\x01 \x01(\x05R\trendition\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x10\n" +
@@ -1699,7 +1996,8 @@ const file_pharos_broadcast_v1_broadcast_proto_rawDesc = "" +
 	"\x04init\x18\b \x01(\tR\x04init\x12$\n" +
 	"\rdiscontinuity\x18\t \x01(\bR\rdiscontinuity\x12\x12\n" +
 	"\x04term\x18\n" +
-	" \x01(\x04R\x04term\"X\n" +
+	" \x01(\x04R\x04term\x125\n" +
+	"\x16discontinuity_sequence\x18\v \x01(\x04R\x15discontinuitySequence\"X\n" +
 	"\x05Close\x12\x1c\n" +
 	"\trendition\x18\x01 \x01(\x05R\trendition\x12\x10\n" +
 	"\x03msn\x18\x02 \x01(\x04R\x03msn\x12\x1f\n" +
@@ -1711,7 +2009,7 @@ const file_pharos_broadcast_v1_broadcast_proto_rawDesc = "" +
 	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x12\n" +
 	"\x04term\x18\x04 \x01(\x04R\x04term\" \n" +
 	"\x06Finish\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xe9\x01\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xa0\x02\n" +
 	"\aSegment\x12\x1c\n" +
 	"\trendition\x18\x01 \x01(\x05R\trendition\x12\x10\n" +
 	"\x03msn\x18\x02 \x01(\x04R\x03msn\x12\x19\n" +
@@ -1722,18 +2020,42 @@ const file_pharos_broadcast_v1_broadcast_proto_rawDesc = "" +
 	"\x04init\x18\x06 \x01(\tR\x04init\x12$\n" +
 	"\rdiscontinuity\x18\a \x01(\bR\rdiscontinuity\x12\x10\n" +
 	"\x03gap\x18\b \x01(\bR\x03gap\x12\x12\n" +
-	"\x04term\x18\t \x01(\x04R\x04term*<\n" +
+	"\x04term\x18\t \x01(\x04R\x04term\x125\n" +
+	"\x16discontinuity_sequence\x18\n" +
+	" \x01(\x04R\x15discontinuitySequence\"\x8b\x01\n" +
+	"\x06Poster\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x13\n" +
+	"\x05at_ns\x18\x02 \x01(\x03R\x04atNs\x12\x14\n" +
+	"\x05width\x18\x03 \x01(\x05R\x05width\x12\x16\n" +
+	"\x06height\x18\x04 \x01(\x05R\x06height\x12\x12\n" +
+	"\x04size\x18\x05 \x01(\x03R\x04size\x12\x12\n" +
+	"\x04term\x18\x06 \x01(\x04R\x04term\"\xfd\x01\n" +
+	"\x05Sheet\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x19\n" +
+	"\bstart_ns\x18\x03 \x01(\x03R\astartNs\x12\x1f\n" +
+	"\vinterval_ns\x18\x04 \x01(\x03R\n" +
+	"intervalNs\x12\x14\n" +
+	"\x05count\x18\x05 \x01(\x05R\x05count\x12\x18\n" +
+	"\acolumns\x18\x06 \x01(\x05R\acolumns\x12\x14\n" +
+	"\x05width\x18\a \x01(\x05R\x05width\x12\x16\n" +
+	"\x06height\x18\b \x01(\x05R\x06height\x12\x12\n" +
+	"\x04size\x18\t \x01(\x03R\x04size\x12\x12\n" +
+	"\x04term\x18\n" +
+	" \x01(\x04R\x04term*<\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"KIND_VIDEO\x10\x01\x12\x0e\n" +
 	"\n" +
-	"KIND_AUDIO\x10\x02*=\n" +
+	"KIND_AUDIO\x10\x02*M\n" +
 	"\x05Codec\x12\x15\n" +
 	"\x11CODEC_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"CODEC_H264\x10\x01\x12\r\n" +
-	"\tCODEC_AAC\x10\x02*c\n" +
+	"\tCODEC_AAC\x10\x02\x12\x0e\n" +
+	"\n" +
+	"CODEC_H265\x10\x03*c\n" +
 	"\rRenditionKind\x12\x1e\n" +
 	"\x1aRENDITION_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14RENDITION_KIND_VIDEO\x10\x01\x12\x18\n" +
@@ -1754,7 +2076,7 @@ func file_pharos_broadcast_v1_broadcast_proto_rawDescGZIP() []byte {
 }
 
 var file_pharos_broadcast_v1_broadcast_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_pharos_broadcast_v1_broadcast_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_pharos_broadcast_v1_broadcast_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_pharos_broadcast_v1_broadcast_proto_goTypes = []any{
 	(Kind)(0),                     // 0: pharos.broadcast.v1.Kind
 	(Codec)(0),                    // 1: pharos.broadcast.v1.Codec
@@ -1776,7 +2098,9 @@ var file_pharos_broadcast_v1_broadcast_proto_goTypes = []any{
 	(*Object)(nil),                // 17: pharos.broadcast.v1.Object
 	(*Finish)(nil),                // 18: pharos.broadcast.v1.Finish
 	(*Segment)(nil),               // 19: pharos.broadcast.v1.Segment
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(*Poster)(nil),                // 20: pharos.broadcast.v1.Poster
+	(*Sheet)(nil),                 // 21: pharos.broadcast.v1.Sheet
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
 }
 var file_pharos_broadcast_v1_broadcast_proto_depIdxs = []int32{
 	4,  // 0: pharos.broadcast.v1.PublishRequest.open:type_name -> pharos.broadcast.v1.Open
@@ -1793,16 +2117,18 @@ var file_pharos_broadcast_v1_broadcast_proto_depIdxs = []int32{
 	15, // 11: pharos.broadcast.v1.Entry.gap:type_name -> pharos.broadcast.v1.Part
 	18, // 12: pharos.broadcast.v1.Entry.end:type_name -> pharos.broadcast.v1.Finish
 	19, // 13: pharos.broadcast.v1.Entry.segment:type_name -> pharos.broadcast.v1.Segment
-	2,  // 14: pharos.broadcast.v1.Rendition.kind:type_name -> pharos.broadcast.v1.RenditionKind
-	13, // 15: pharos.broadcast.v1.Take.renditions:type_name -> pharos.broadcast.v1.Rendition
-	20, // 16: pharos.broadcast.v1.Take.anchor:type_name -> google.protobuf.Timestamp
-	3,  // 17: pharos.broadcast.v1.FramesService.Publish:input_type -> pharos.broadcast.v1.PublishRequest
-	7,  // 18: pharos.broadcast.v1.FramesService.Publish:output_type -> pharos.broadcast.v1.PublishResponse
-	18, // [18:19] is the sub-list for method output_type
-	17, // [17:18] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	20, // 14: pharos.broadcast.v1.Entry.poster:type_name -> pharos.broadcast.v1.Poster
+	21, // 15: pharos.broadcast.v1.Entry.sheet:type_name -> pharos.broadcast.v1.Sheet
+	2,  // 16: pharos.broadcast.v1.Rendition.kind:type_name -> pharos.broadcast.v1.RenditionKind
+	13, // 17: pharos.broadcast.v1.Take.renditions:type_name -> pharos.broadcast.v1.Rendition
+	22, // 18: pharos.broadcast.v1.Take.anchor:type_name -> google.protobuf.Timestamp
+	3,  // 19: pharos.broadcast.v1.FramesService.Publish:input_type -> pharos.broadcast.v1.PublishRequest
+	7,  // 20: pharos.broadcast.v1.FramesService.Publish:output_type -> pharos.broadcast.v1.PublishResponse
+	20, // [20:21] is the sub-list for method output_type
+	19, // [19:20] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_pharos_broadcast_v1_broadcast_proto_init() }
@@ -1823,6 +2149,8 @@ func file_pharos_broadcast_v1_broadcast_proto_init() {
 		(*Entry_Gap)(nil),
 		(*Entry_End)(nil),
 		(*Entry_Segment)(nil),
+		(*Entry_Poster)(nil),
+		(*Entry_Sheet)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1830,7 +2158,7 @@ func file_pharos_broadcast_v1_broadcast_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pharos_broadcast_v1_broadcast_proto_rawDesc), len(file_pharos_broadcast_v1_broadcast_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
