@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -65,9 +66,9 @@ func (c *crowd) block(ctx context.Context, path string) error {
 
 // A wave is one part's way to a crowd.
 type wave struct {
-	first, last time.Duration // until the first and the last viewer had it
-	cpu         time.Duration // of this process, until everybody waits for the next one
-	size        int           // bytes of a body
+	first, most, last time.Duration // until the first viewer, 99 % of them, and the last had it
+	cpu               time.Duration // of this process, until everybody waits for the next one
+	size              int           // bytes of a body
 }
 
 // wave announces, waits until everybody has the answer, and has them wait for what next says.
@@ -77,7 +78,8 @@ func (c *crowd) wave(ctx context.Context, announce func(context.Context) error, 
 	if err := announce(ctx); err != nil {
 		return w, err
 	}
-	for i := range c.pollers {
+	took := make([]time.Duration, 0, len(c.pollers))
+	for range c.pollers {
 		var a answer
 		select {
 		case a = <-c.answers:
@@ -87,12 +89,9 @@ func (c *crowd) wave(ctx context.Context, announce func(context.Context) error, 
 		if a.err != nil {
 			return w, fmt.Errorf("a viewer got no answer: %w", a.err)
 		}
-		took := a.at.Sub(began)
-		if i == 0 {
-			w.first, w.size = took, a.size
-		}
-		w.first, w.last = min(w.first, took), max(w.last, took)
+		took, w.size = append(took, a.at.Sub(began)), a.size
 	}
+	w.first, w.most, w.last = slices.Min(took), quantile(took, 0.99), slices.Max(took)
 	if err := c.block(ctx, next()); err != nil {
 		return w, err
 	}
@@ -111,5 +110,5 @@ func (c *crowd) leave() {
 
 var (
 	errEarly       = errors.New("a viewer was answered before there was anything to say")
-	errTooFewFiles = errors.New("too few open files are allowed for so many viewers: try `ulimit -n 8192`")
+	errTooFewFiles = errors.New("too few open files are allowed for so many viewers: try `ulimit -n 16384`")
 )

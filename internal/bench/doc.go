@@ -8,5 +8,6 @@
 //	                       ┌─ listed       last frame of a part in → part listed
 //	clip ─ frames of ingest┼─ passthrough  CPU of broadcasts without a ladder
 //	                       └─ ladder       CPU, time and delay beside bare ffmpeg
-//	made-up feed ───────────── crowd       blocked viewers beside a bare long poll
+//	made-up feed ──────────┬── crowd       blocked viewers beside a bare long poll
+//	                       └── waiters     ten thousand blocked requests without sockets
 package main

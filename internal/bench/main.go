@@ -45,8 +45,17 @@ type scale struct {
 	delay        time.Duration // of media through it at its own pace
 	delayRounds  int
 
-	viewers int // of each side's crowd
-	parts   int // announced to them
+	crowds []size // one after the other
+	parts  int    // announced to each of them
+
+	waiters      int // in this process, without sockets
+	waiterRounds int
+}
+
+// A size is how many viewers each side of a crowd has, and what they speak.
+type size struct {
+	protocol string // "HTTP/1.1" or "h2c"
+	viewers  int
 }
 
 var (
@@ -56,7 +65,9 @@ var (
 		broadcasts: 5, settle: 2 * time.Second, windows: 6, broadcastRounds: 3,
 		ladder: 5 * time.Second, ladderRounds: 5,
 		delay: 4 * time.Second, delayRounds: 5,
-		viewers: 1000, parts: 20,
+		crowds:  []size{{"HTTP/1.1", 1000}, {"h2c", 1000}, {"HTTP/1.1", 2000}, {"h2c", 5000}},
+		parts:   20,
+		waiters: 10_000, waiterRounds: 5,
 	}
 	quick = scale{
 		clip:       6 * time.Second,
@@ -64,7 +75,9 @@ var (
 		broadcasts: 2, settle: time.Second, windows: 3, broadcastRounds: 1,
 		ladder: 2 * time.Second, ladderRounds: 1,
 		delay: 3 * time.Second, delayRounds: 1,
-		viewers: 100, parts: 3,
+		crowds:  []size{{"HTTP/1.1", 100}, {"h2c", 100}},
+		parts:   3,
+		waiters: 1000, waiterRounds: 1,
 	}
 )
 
@@ -81,7 +94,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	short := flags.Bool("quick", false, "take each figure once and briefly: shows that the bench works, and no more")
-	only := flags.String("only", "", "take these figures alone, joined by commas: listed, passthrough, ladder, crowd")
+	only := flags.String("only", "", "take these figures alone, joined by commas: listed, passthrough, ladder, crowd, waiters")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -123,6 +136,7 @@ func (b *bench) choose(only string) ([]figure, error) {
 		{"passthrough", b.measurePassthrough},
 		{"ladder", b.measureLadder},
 		{"crowd", b.measureCrowd},
+		{"waiters", b.measureWaiters},
 	}
 	if only == "" {
 		return all, nil
@@ -136,7 +150,7 @@ func (b *bench) choose(only string) ([]figure, error) {
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("-only names %q: want listed, passthrough, ladder or crowd", name)
+			return nil, fmt.Errorf("-only names %q: want listed, passthrough, ladder, crowd or waiters", name)
 		}
 	}
 	return chosen, nil

@@ -34,9 +34,9 @@ func (b *bench) measureCrowd(ctx context.Context) error {
 				if err := warm(ctx, r.web.url("/hls/"+reel.id+"/source/index.m3u8")); err != nil {
 					return err
 				}
-				for _, protocol := range []string{"HTTP/1.1", "h2c"} {
-					if err := b.crowdOver(ctx, protocol, r.web, reel, beside, bare); err != nil {
-						return fmt.Errorf("over %s: %w", protocol, err)
+				for _, size := range b.crowds {
+					if err := b.crowdOf(ctx, size, r.web, reel, beside, bare); err != nil {
+						return fmt.Errorf("%d over %s: %w", size.viewers, size.protocol, err)
 					}
 				}
 				return nil
@@ -51,15 +51,15 @@ func warm(ctx context.Context, url string) error {
 	return err
 }
 
-// crowdOver gathers one crowd for each side, and counts goroutines before and after.
-func (b *bench) crowdOver(ctx context.Context, protocol string, ours *origin, reel *reel, beside *origin, bare *longPoll) error {
-	b.progress("crowd: %d viewers over %s, %d parts to each side", b.viewers, protocol, b.parts)
+// crowdOf gathers one crowd for each side, and counts goroutines before and after.
+func (b *bench) crowdOf(ctx context.Context, size size, ours *origin, reel *reel, beside *origin, bare *longPoll) error {
+	b.progress("crowd: %d viewers over %s, %d parts to each side", size.viewers, size.protocol, b.parts)
 	baseline := steadyGoroutines()
 	var waves, bareWaves []wave
 	var left time.Time
 	edge := newEdge()
-	err := b.withCrowd(ctx, protocol, edge, ours, func(watchers *crowd) error {
-		return b.withCrowd(ctx, protocol, edge, beside, func(pollers *crowd) error {
+	err := withCrowd(ctx, size, edge, ours, func(watchers *crowd) error {
+		return withCrowd(ctx, size, edge, beside, func(pollers *crowd) error {
 			err := b.waves(ctx, watchers, reel, &waves, pollers, bare, &bareWaves)
 			left = time.Now()
 			return err
@@ -69,10 +69,10 @@ func (b *bench) crowdOver(ctx context.Context, protocol string, ours *origin, re
 		return err
 	}
 	gone, after := awaitGoroutines(baseline+rigs, left.Add(goneWithin), edge.CloseIdleConnections)
-	b.reportCrowd(protocol, waves, bareWaves)
+	b.reportCrowd(size, waves, bareWaves)
 	b.report.add(row{
-		what:    fmt.Sprintf("goroutines over %s: before the viewers of both sides came, and after all hung up amid a poll", protocol),
-		samples: fmt.Sprintf("%d viewers", 2*b.viewers),
+		what:    fmt.Sprintf("goroutines over %s: before the viewers of both sides came, and after all hung up amid a poll", size.protocol),
+		samples: fmt.Sprintf("%d viewers", 2*size.viewers),
 		ours:    fmt.Sprintf("%d, then %d after %s ms", baseline, after, ms(gone.Sub(left))),
 	})
 	if after > baseline+rigs {
@@ -113,10 +113,10 @@ func (b *bench) waves(ctx context.Context, watchers *crowd, reel *reel, ours *[]
 }
 
 // withCrowd runs f on viewers of origin, who leave when it returns.
-func (b *bench) withCrowd(ctx context.Context, protocol string, edge *http.Client, origin *origin, f func(*crowd) error) error {
+func withCrowd(ctx context.Context, size size, edge *http.Client, origin *origin, f func(*crowd) error) error {
 	var pollers []poller
-	for range b.viewers {
-		if protocol == "h2c" {
+	for range size.viewers {
+		if size.protocol == "h2c" {
 			pollers = append(pollers, newShared(ctx, edge, origin.addr))
 			continue
 		}
@@ -166,18 +166,19 @@ func awaitGoroutines(want int, deadline time.Time, closeIdle func()) (time.Time,
 	}
 }
 
-func (b *bench) reportCrowd(protocol string, ours, bare []wave) {
+func (b *bench) reportCrowd(size size, ours, bare []wave) {
 	for _, f := range []struct {
 		what string
 		of   func(wave) time.Duration
 	}{
 		{"part announced → the last has it", func(w wave) time.Duration { return w.last }},
+		{"part announced → 99 % have it", func(w wave) time.Duration { return w.most }},
 		{"part announced → the first has it", func(w wave) time.Duration { return w.first }},
 		{"CPU for a part, viewers included", func(w wave) time.Duration { return w.cpu }},
 	} {
 		o, r := pick(ours, f.of), pick(bare, f.of)
 		b.report.add(row{
-			what:    fmt.Sprintf("%d blocked viewers over %s: %s", b.viewers, protocol, f.what),
+			what:    fmt.Sprintf("%d blocked viewers over %s: %s", size.viewers, size.protocol, f.what),
 			samples: fmt.Sprintf("%d parts, %d bytes", len(o), ours[len(ours)-1].size),
 			ours:    spread(o),
 			bare:    spread(r),
