@@ -73,10 +73,7 @@ bench: ## figures of docs/BENCHMARKS.md, taken anew; BENCH=-quick shows only tha
 
 .PHONY: fuzz
 fuzz: ## ten minutes of the RTMP guard with go-rtmp behind it, in little memory
-	@mkdir -p .tmp/fuzz
-	CGO_ENABLED=0 go test -c -o .tmp/fuzz/ingest.test ./ingest
-	cd ingest && (ulimit -v 2097152; GOMEMLIMIT=1GiB ../.tmp/fuzz/ingest.test -test.run '^$$' -test.fuzz FuzzGuard \
-	  -test.fuzztime $${FUZZTIME:-10m} -test.parallel 1 -test.fuzzcachedir ../.tmp/fuzz/cache)
+	tools/fuzz $(FUZZSECONDS)
 
 $(UI)/node_modules: $(UI)/package-lock.json
 	@echo "installing the page's packages with npm"
