@@ -64,7 +64,7 @@
 // A reader that joins in mid-broadcast applies, in one call, a Take, the list of
 // older segments, and the stream from any point not newer than the end of that
 // list. Parts of segments in the list are attached to them where all of them are
-// there, so that its playlists are those of a reader who saw everything. Only
-// EXT-X-DISCONTINUITY-SEQUENCE it cannot know: no event carries it, and it counts
-// the discontinuities that left since it joined.
+// there, so that its playlists are those of a reader who saw everything, to the
+// byte. EXT-X-DISCONTINUITY-SEQUENCE too is carried, by every part and segment, and
+// never inferred.
 package hls

@@ -28,6 +28,7 @@ type walker struct {
 	at, begin   time.Duration
 	parts       int
 	disc        bool
+	discs       uint64
 	init        int
 	objects     []hls.Event // that are still being written
 }
@@ -62,6 +63,7 @@ func (w *walk) step(r *walker) []hls.Event {
 		r.begin = r.at
 		if r.disc = w.rand.IntN(8) == 0; r.disc {
 			r.init++
+			r.discs++
 		}
 	}
 	p := hls.Part{
@@ -69,6 +71,7 @@ func (w *walk) step(r *walker) []hls.Event {
 		Duration:    time.Duration(300_000_000 + w.rand.IntN(50_000_001)),
 		Independent: r.parts == 0 || r.rendition.Kind == hls.Audio,
 		Init:        fmt.Sprintf("i%d", r.init), Discontinuity: r.disc, Term: 1,
+		DiscontinuitySequence: r.discs,
 	}
 	r.number, r.at, r.parts = r.number+1, r.at+p.Duration, r.parts+1
 	if w.rand.IntN(20) == 0 {
