@@ -54,6 +54,16 @@
 // shared, its gzip form likewise. Waiters of a rendition wait on one channel;
 // they listen to their context and leave nothing behind.
 //
+// # Hints
+//
+// There is one preload hint, of the next part, by its number: it comes true whatever
+// segment the part ends up in. A hint of TYPE=MAP, which the draft (B.1) wants before
+// a new init section, is left out: an encoder sends its new parameter sets
+// immediately before the keyframe that they are for, so the section is known only
+// with the first frame of the part that needs it, and a feed entry of its own would
+// come together with that part. Players read the EXT-X-MAP after the discontinuity,
+// and the section is durable before the part is announced.
+//
 // # Starting
 //
 // A media playlist is held back, whatever the request's directives, until its

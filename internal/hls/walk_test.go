@@ -99,6 +99,7 @@ func TestWalk(t *testing.T) {
 			b := hls.NewBroadcast(broadcast)
 			apply(t, b, w.take)
 			was := make([]*reading, len(w.writers))
+			var seen recording
 			for n := 0; n < steps && !t.Failed(); n++ {
 				events := w.batch()
 				if n == steps-1 {
@@ -115,13 +116,16 @@ func TestWalk(t *testing.T) {
 						delta := media(t, b, r.Name, skip)
 						checkPlaylist(t, &delta, w.take)
 						checkDelta(t, was[i], is, &delta)
+						seen.add(n, r.Name, "?_HLS_skip=YES", delta.text)
 					}
 					was[i] = is
+					seen.add(n, r.Name, "", is.text)
 				}
 			}
 			if !b.Ended() || was[0] == nil || !was[0].ended {
 				t.Error("the walk did not come to its end")
 			}
+			seen.check(t, b)
 		})
 	}
 }
