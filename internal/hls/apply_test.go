@@ -161,8 +161,8 @@ func TestApply_Snapshot(t *testing.T) {
 	w := []*writer{newWriter(0), newWriter(1)}
 	var stream []hls.Event
 	for n := range 26 {
-		if n == 20 {
-			w[0].init, w[0].disc = "bb", true
+		if n == 1 || n == 20 { // one that has left the playlists, and one that stands in them
+			w[0].init, w[0].disc = fmt.Sprint("b", n), true
 		}
 		for range partsEach {
 			stream = append(stream, w[0].part(), w[1].part())
@@ -215,6 +215,7 @@ func snapshot(take hls.Take, stream []hls.Event, keep int) []hls.Event {
 			events = append(events, hls.Segment{
 				Rendition: e.Rendition, MSN: e.MSN, Start: p.Start, Duration: lasted[id{e.Rendition, e.MSN}],
 				Init: p.Init, Discontinuity: p.Discontinuity, Term: e.Term,
+				DiscontinuitySequence: p.DiscontinuitySequence,
 			})
 		}
 	}

@@ -16,6 +16,9 @@ type cursor struct {
 	next   uint64        // number of the next part
 	msn    uint64        // of the segment that the next part belongs to
 	parts  bool          // the stream is within that segment
+
+	discontinuities uint64 // up to the newest segment seen
+	within          uint64 // up to the segment of the last part seen
 }
 
 // take goes on with a new term's numbers.
@@ -55,6 +58,9 @@ func (c *cursor) part(p Part, f *feed) (bool, error) {
 	if err := c.follows(p, f.take.PartTarget); err != nil {
 		return false, err
 	}
+	if err := c.count(p); err != nil {
+		return false, err
+	}
 	if !c.known {
 		c.known, c.first, c.closed = true, p.MSN, p.MSN
 	}
@@ -79,6 +85,24 @@ func (c *cursor) follows(p Part, target time.Duration) error {
 		// part's index wrong.
 		return fmt.Errorf("%w: it starts at %v, segment %d at %v", ErrOrder, p.Start, p.MSN, c.end)
 	}
+	return nil
+}
+
+// count moves past a part's number of discontinuities, which is carried and does
+// not go back.
+func (c *cursor) count(p Part) error {
+	least := c.within
+	if p.MSN >= c.closed && !c.parts { // it begins the open segment
+		least = c.discontinuities
+		if p.Discontinuity {
+			least++
+		}
+	}
+	if p.DiscontinuitySequence < least {
+		return fmt.Errorf("%w: discontinuity %d is not before %d", ErrOrder, p.DiscontinuitySequence, least)
+	}
+	c.within = p.DiscontinuitySequence
+	c.discontinuities = max(c.discontinuities, c.within)
 	return nil
 }
 
@@ -133,6 +157,14 @@ func (c *cursor) segment(s Segment, f *feed) (bool, error) {
 	case c.known && s.MSN != c.closed:
 		return false, fmt.Errorf("%w: segment %d is next", ErrOrder, c.closed)
 	}
+	least := c.discontinuities
+	if s.Discontinuity {
+		least++
+	}
+	if s.DiscontinuitySequence < least {
+		return false, fmt.Errorf("%w: discontinuity %d is not before %d", ErrOrder, s.DiscontinuitySequence, least)
+	}
+	c.discontinuities = s.DiscontinuitySequence
 	if !c.known {
 		c.known, c.first = true, s.MSN
 	}

@@ -54,6 +54,16 @@
 // shared, its gzip form likewise. Waiters of a rendition wait on one channel;
 // they listen to their context and leave nothing behind.
 //
+// # Hints
+//
+// There is one preload hint, of the next part, by its number: it comes true whatever
+// segment the part ends up in. A hint of TYPE=MAP, which the draft (B.1) wants before
+// a new init section, is left out: an encoder sends its new parameter sets
+// immediately before the keyframe that they are for, so the section is known only
+// with the first frame of the part that needs it, and a feed entry of its own would
+// come together with that part. Players read the EXT-X-MAP after the discontinuity,
+// and the section is durable before the part is announced.
+//
 // # Starting
 //
 // A media playlist is held back, whatever the request's directives, until its
@@ -64,7 +74,7 @@
 // A reader that joins in mid-broadcast applies, in one call, a Take, the list of
 // older segments, and the stream from any point not newer than the end of that
 // list. Parts of segments in the list are attached to them where all of them are
-// there, so that its playlists are those of a reader who saw everything. Only
-// EXT-X-DISCONTINUITY-SEQUENCE it cannot know: no event carries it, and it counts
-// the discontinuities that left since it joined.
+// there, so that its playlists are those of a reader who saw everything, to the
+// byte. EXT-X-DISCONTINUITY-SEQUENCE too is carried, by every part and segment, and
+// never inferred.
 package hls

@@ -11,9 +11,16 @@ const (
 	Audio
 )
 
+// The values of Rendition.VideoRange (the draft, 4.4.6.2).
+const (
+	SDR = "SDR"
+	PQ  = "PQ"
+	HLG = "HLG"
+)
+
 // A Rendition is one media playlist of a broadcast. Its set and all its fields
 // are fixed for the life of the broadcast, but for the numbers, which say where
-// a term begins.
+// a term begins, and the bit rates, of which the first Take's stand.
 type Rendition struct {
 	Name             string // "source", "audio", "720p30": a path element
 	Kind             Kind
@@ -24,6 +31,7 @@ type Rendition struct {
 	AverageBandwidth int     // bits per second
 	Channels         int     // audio
 	SampleRate       int     // audio, Hz
+	VideoRange       string  // SDR, PQ or HLG; "" is SDR
 	NextPart         uint64  // the number of the term's first part
 	NextMSN          uint64  // the media sequence number of the term's first segment
 }
@@ -55,6 +63,10 @@ type Part struct {
 	Init          string // the hash in init-{hash}.mp4, in force for its segment
 	Discontinuity bool   // its segment begins with a discontinuity
 	Term          uint64 // in its object's key
+
+	// DiscontinuitySequence is how many discontinuities there have been in its
+	// rendition, its segment's own among them.
+	DiscontinuitySequence uint64
 }
 
 // Gap is a part that viewers will never get: it has no object.
@@ -90,6 +102,8 @@ type Segment struct {
 	Discontinuity bool
 	Gap           bool // none of it is available
 	Term          uint64
+
+	DiscontinuitySequence uint64 // as a Part's
 }
 
 func (Take) event()    {}

@@ -150,6 +150,8 @@ func (f *feed) continueWith(t Take) error {
 		seen[j] = true
 		fixed := r
 		fixed.NextPart, fixed.NextMSN = was.Renditions[j].NextPart, was.Renditions[j].NextMSN
+		// A successor measures anew; the first word stands.
+		fixed.Bandwidth, fixed.AverageBandwidth = was.Renditions[j].Bandwidth, was.Renditions[j].AverageBandwidth
 		if fixed != was.Renditions[j] {
 			return fmt.Errorf("rendition %+v was %+v", fixed, was.Renditions[j])
 		}

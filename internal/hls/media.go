@@ -135,7 +135,7 @@ func (b *Broadcast) render(t []byte, r *rendition, delta bool) []byte {
 		version, skip = 9, r.skippable(&b.constants) // EXT-X-SKIP needs 9 (section 8)
 	}
 	t = fmt.Appendf(t, "#EXTM3U\n#EXT-X-VERSION:%d\n%s#EXT-X-MEDIA-SEQUENCE:%d\n#EXT-X-DISCONTINUITY-SEQUENCE:%d\n",
-		version, b.constants.header, r.listed, r.discontinuities)
+		version, b.constants.header, r.listed, segments[0].before())
 	if skip > 0 {
 		t = fmt.Appendf(t, "#EXT-X-SKIP:SKIPPED-SEGMENTS=%d\n", skip)
 		segments = segments[skip:]

@@ -61,8 +61,9 @@ func renderMultivariant(broadcast string, renditions []Rendition) []byte {
 		writeAudio(&t, broadcast, a, i == 0)
 	}
 	order(video)
+	ranges := slices.ContainsFunc(video, func(v Rendition) bool { return v.videoRange() != SDR })
 	for _, v := range video {
-		writeVariant(&t, broadcast, v, audio)
+		writeVariant(&t, broadcast, v, audio, ranges)
 	}
 	return []byte(t.String())
 }
@@ -95,8 +96,9 @@ func writeAudio(t *strings.Builder, broadcast string, a Rendition, first bool) {
 }
 
 // writeVariant adds the dearest of the audio group to the variant's own bit rate,
-// and the codecs of all of it (4.4.6.2).
-func writeVariant(t *strings.Builder, broadcast string, v Rendition, audio []Rendition) {
+// and the codecs of all of it (4.4.6.2). VIDEO-RANGE stands in all variants or, where
+// every one is SDR, in none (Apple's rule 9.16).
+func writeVariant(t *strings.Builder, broadcast string, v Rendition, audio []Rendition, ranges bool) {
 	peak, average, codecs := 0, 0, []string{v.Codecs}
 	for _, a := range audio {
 		peak, average = max(peak, a.Bandwidth), max(average, a.AverageBandwidth)
@@ -115,11 +117,17 @@ func writeVariant(t *strings.Builder, broadcast string, v Rendition, audio []Ren
 	if v.FrameRate > 0 {
 		fmt.Fprintf(t, ",FRAME-RATE=%.3f", v.FrameRate)
 	}
+	if ranges {
+		fmt.Fprintf(t, ",VIDEO-RANGE=%s", v.videoRange())
+	}
 	if len(audio) > 0 {
 		t.WriteString(",AUDIO=\"audio\"")
 	}
 	fmt.Fprintf(t, "\n%s\n", mediaURI(broadcast, v.Name))
 }
+
+// videoRange is VIDEO-RANGE, which is SDR where nothing is said (4.4.6.2).
+func (r Rendition) videoRange() string { return cmp.Or(r.VideoRange, SDR) }
 
 func mediaURI(broadcast, rendition string) string {
 	return "/hls/" + broadcast + "/" + rendition + "/index.m3u8"

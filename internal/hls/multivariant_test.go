@@ -17,6 +17,8 @@ func TestMultivariant(t *testing.T) {
 	t.Parallel()
 	hevc := low
 	hevc.Name, hevc.Codecs = "360p30-h265", "hvc1.1.6.L63.90"
+	hdr := source
+	hdr.VideoRange = hls.PQ
 	tests := []struct {
 		name       string
 		renditions []hls.Rendition
@@ -27,6 +29,7 @@ func TestMultivariant(t *testing.T) {
 		{"multivariant_low", []hls.Rendition{low, hevc, sound}, []string{"360p30", "360p30-h265"}},
 		{"multivariant_silent", []hls.Rendition{source}, []string{"source"}},
 		{"multivariant_audio", []hls.Rendition{sound}, []string{"audio"}},
+		{"multivariant_hdr", []hls.Rendition{hdr, rung, sound}, []string{"720p30", "source"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

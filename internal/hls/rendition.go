@@ -14,12 +14,11 @@ type rendition struct {
 	parts    []part    // those that are known, from number base on
 	base     uint64
 
-	listed          uint64            // msn of the first segment in the playlist
-	detailed        uint64            // msn of the first whose parts are in the playlist
-	kept            uint64            // msn of the first whose parts are resolvable
-	discontinuities uint64            // EXT-X-DISCONTINUITY-SEQUENCE
-	longest         time.Duration     // that its playlist has been
-	inits           map[string]uint64 // init hash → the last msn that it is in force for
+	listed   uint64            // msn of the first segment in the playlist
+	detailed uint64            // msn of the first whose parts are in the playlist
+	kept     uint64            // msn of the first whose parts are resolvable
+	longest  time.Duration     // that its playlist has been
+	inits    map[string]uint64 // init hash → the last msn that it is in force for
 
 	moved   bool          // this batch changed what is listed
 	changed chan struct{} // closed and replaced by such a batch
@@ -110,7 +109,7 @@ func (r *rendition) addPart(p Part, gap bool, c *constants) {
 	if s.count == 0 {
 		*s = segment{
 			msn: p.MSN, start: p.Start, init: p.Init, discontinuity: p.Discontinuity,
-			gap: true, first: p.Number, aligned: true,
+			gap: true, first: p.Number, aligned: true, sequence: p.DiscontinuitySequence,
 		}
 		r.open(s, c)
 	}
@@ -152,7 +151,7 @@ func (r *rendition) addSegment(e Segment, c *constants) {
 	r.moved = true
 	s := segment{
 		msn: e.MSN, start: e.Start, duration: e.Duration, init: e.Init,
-		discontinuity: e.Discontinuity, gap: e.Gap, durable: !e.Gap, term: e.Term,
+		discontinuity: e.Discontinuity, gap: e.Gap, durable: !e.Gap, term: e.Term, sequence: e.DiscontinuitySequence,
 	}
 	r.open(&s, c)
 	r.push(s, c)

@@ -53,6 +53,7 @@ type writer struct {
 	init  string
 	term  uint64
 	disc  bool // the next segment begins with a discontinuity
+	discs uint64
 
 	number, msn uint64
 	begin, at   time.Duration
@@ -68,9 +69,12 @@ func (w *writer) part() hls.Part {
 		start = w.begin + length*(n+1)/partsEach
 	}
 	end := w.begin + length*(n+1)/partsEach
+	if first && w.disc {
+		w.discs++
+	}
 	p := hls.Part{
 		Rendition: w.index, Number: w.number, MSN: w.msn, Start: w.at, Duration: end - w.at, Independent: first,
-		Size: 1000, Init: w.init, Discontinuity: w.disc, Term: w.term,
+		Size: 1000, Init: w.init, Discontinuity: w.disc, Term: w.term, DiscontinuitySequence: w.discs,
 	}
 	w.number, w.at = w.number+1, end
 	return p

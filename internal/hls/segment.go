@@ -34,7 +34,8 @@ type segment struct {
 	duration      time.Duration // of its parts so far, while it is open
 	init          string        // the hash of the map in force
 	discontinuity bool
-	gap           bool // none of it is available
+	gap           bool   // none of it is available
+	sequence      uint64 // its discontinuity sequence number
 
 	head   string // the tags that come before the first part
 	mapped bool   // head has an EXT-X-MAP
@@ -71,6 +72,16 @@ func (s *segment) open(before string, c *constants) {
 	}
 	fmt.Fprintf(&head, "#EXT-X-PROGRAM-DATE-TIME:%s\n", date(c.anchor, s.start))
 	s.head = head.String()
+}
+
+// before is the discontinuity sequence number that a playlist states which begins
+// with s: "the number of EXT-X-DISCONTINUITY tags preceding", so that of s itself,
+// which is shown, is still to be counted (the draft, 4.4.3.3).
+func (s *segment) before() uint64 {
+	if s.discontinuity && s.sequence > 0 {
+		return s.sequence - 1
+	}
+	return s.sequence
 }
 
 // close makes the tail of a segment that follows EXTINFs of the sum before.

@@ -28,6 +28,7 @@ type walker struct {
 	at, begin   time.Duration
 	parts       int
 	disc        bool
+	discs       uint64
 	init        int
 	objects     []hls.Event // that are still being written
 }
@@ -62,6 +63,7 @@ func (w *walk) step(r *walker) []hls.Event {
 		r.begin = r.at
 		if r.disc = w.rand.IntN(8) == 0; r.disc {
 			r.init++
+			r.discs++
 		}
 	}
 	p := hls.Part{
@@ -69,6 +71,7 @@ func (w *walk) step(r *walker) []hls.Event {
 		Duration:    time.Duration(300_000_000 + w.rand.IntN(50_000_001)),
 		Independent: r.parts == 0 || r.rendition.Kind == hls.Audio,
 		Init:        fmt.Sprintf("i%d", r.init), Discontinuity: r.disc, Term: 1,
+		DiscontinuitySequence: r.discs,
 	}
 	r.number, r.at, r.parts = r.number+1, r.at+p.Duration, r.parts+1
 	if w.rand.IntN(20) == 0 {
@@ -96,6 +99,7 @@ func TestWalk(t *testing.T) {
 			b := hls.NewBroadcast(broadcast)
 			apply(t, b, w.take)
 			was := make([]*reading, len(w.writers))
+			var seen recording
 			for n := 0; n < steps && !t.Failed(); n++ {
 				events := w.batch()
 				if n == steps-1 {
@@ -112,13 +116,16 @@ func TestWalk(t *testing.T) {
 						delta := media(t, b, r.Name, skip)
 						checkPlaylist(t, &delta, w.take)
 						checkDelta(t, was[i], is, &delta)
+						seen.add(n, r.Name, "?_HLS_skip=YES", delta.text)
 					}
 					was[i] = is
+					seen.add(n, r.Name, "", is.text)
 				}
 			}
 			if !b.Ended() || was[0] == nil || !was[0].ended {
 				t.Error("the walk did not come to its end")
 			}
+			seen.check(t, b)
 		})
 	}
 }

@@ -35,10 +35,6 @@ func (r *rendition) slideWindow(edge time.Duration, c *constants) {
 	for len(s) > minSegments && edge-s[0].end() >= c.window &&
 		r.last().sum-s[0].sum >= 3*micros(c.target) {
 		s[0].resolvable = edge + s[0].duration + r.longest
-		// "A server MUST increment … when it removes an EXT-X-DISCONTINUITY" (6.2.2).
-		if s[0].discontinuity {
-			r.discontinuities++
-		}
 		r.listed++
 		s = s[1:]
 	}

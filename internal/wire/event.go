@@ -88,7 +88,7 @@ func takeToProto(t hls.Take) *broadcastv1.Take {
 			Width: int32(r.Width), Height: int32(r.Height), FrameRate: r.FrameRate,
 			Bandwidth: int64(r.Bandwidth), AverageBandwidth: int64(r.AverageBandwidth),
 			Channels: int32(r.Channels), SampleRate: int32(r.SampleRate),
-			NextPart: r.NextPart, NextMsn: r.NextMSN,
+			NextPart: r.NextPart, NextMsn: r.NextMSN, VideoRange: r.VideoRange,
 		})
 	}
 	return out
@@ -107,7 +107,7 @@ func takeFromProto(t *broadcastv1.Take) hls.Take {
 			Width: int(r.GetWidth()), Height: int(r.GetHeight()), FrameRate: r.GetFrameRate(),
 			Bandwidth: int(r.GetBandwidth()), AverageBandwidth: int(r.GetAverageBandwidth()),
 			Channels: int(r.GetChannels()), SampleRate: int(r.GetSampleRate()),
-			NextPart: r.GetNextPart(), NextMSN: r.GetNextMsn(),
+			NextPart: r.GetNextPart(), NextMSN: r.GetNextMsn(), VideoRange: r.GetVideoRange(),
 		})
 	}
 	return out
@@ -118,7 +118,7 @@ func partToProto(p hls.Part) *broadcastv1.Part {
 		Rendition: int32(p.Rendition), Number: p.Number, Msn: p.MSN,
 		StartNs: int64(p.Start), DurationNs: int64(p.Duration),
 		Independent: p.Independent, Size: p.Size, Init: p.Init,
-		Discontinuity: p.Discontinuity, Term: p.Term,
+		Discontinuity: p.Discontinuity, Term: p.Term, DiscontinuitySequence: p.DiscontinuitySequence,
 	}
 }
 
@@ -127,7 +127,7 @@ func partFromProto(p *broadcastv1.Part) hls.Part {
 		Rendition: int(p.GetRendition()), Number: p.GetNumber(), MSN: p.GetMsn(),
 		Start: time.Duration(p.GetStartNs()), Duration: time.Duration(p.GetDurationNs()),
 		Independent: p.GetIndependent(), Size: p.GetSize(), Init: p.GetInit(),
-		Discontinuity: p.GetDiscontinuity(), Term: p.GetTerm(),
+		Discontinuity: p.GetDiscontinuity(), Term: p.GetTerm(), DiscontinuitySequence: p.GetDiscontinuitySequence(),
 	}
 }
 
@@ -135,7 +135,7 @@ func segmentToProto(s hls.Segment) *broadcastv1.Segment {
 	return &broadcastv1.Segment{
 		Rendition: int32(s.Rendition), Msn: s.MSN,
 		StartNs: int64(s.Start), DurationNs: int64(s.Duration), Size: s.Size,
-		Init: s.Init, Discontinuity: s.Discontinuity, Gap: s.Gap, Term: s.Term,
+		Init: s.Init, Discontinuity: s.Discontinuity, Gap: s.Gap, Term: s.Term, DiscontinuitySequence: s.DiscontinuitySequence,
 	}
 }
 
@@ -144,5 +144,6 @@ func segmentFromProto(s *broadcastv1.Segment) hls.Segment {
 		Rendition: int(s.GetRendition()), MSN: s.GetMsn(),
 		Start: time.Duration(s.GetStartNs()), Duration: time.Duration(s.GetDurationNs()), Size: s.GetSize(),
 		Init: s.GetInit(), Discontinuity: s.GetDiscontinuity(), Gap: s.GetGap(), Term: s.GetTerm(),
+		DiscontinuitySequence: s.GetDiscontinuitySequence(),
 	}
 }

@@ -17,6 +17,7 @@ func TestEventsCrossTheWireWhole(t *testing.T) {
 	part := hls.Part{
 		Rendition: 2, Number: 17, MSN: 3, Start: 6 * time.Second, Duration: 333 * time.Millisecond,
 		Independent: true, Size: 12345, Init: "0123456789abcdef", Discontinuity: true, Term: 1795334400000,
+		DiscontinuitySequence: 5,
 	}
 	events := []hls.Event{
 		hls.Take{
@@ -26,6 +27,7 @@ func TestEventsCrossTheWireWhole(t *testing.T) {
 					Bandwidth: 6_000_000, AverageBandwidth: 5_000_000, NextPart: 7, NextMSN: 2,
 				},
 				{Name: "audio", Kind: hls.Audio, Codecs: "mp4a.40.2", Bandwidth: 160_000, Channels: 2, SampleRate: 48000},
+				{Name: "2160p60-h265", Kind: hls.Video, VideoRange: "PQ"},
 			},
 			TargetDuration: 4 * time.Second, PartTarget: 350 * time.Millisecond, Window: 15 * time.Minute,
 			Anchor: time.Date(2026, 11, 22, 8, 0, 0, 123_000_000, time.UTC),
@@ -37,7 +39,7 @@ func TestEventsCrossTheWireWhole(t *testing.T) {
 		hls.End{Reason: "the streamer stopped"},
 		hls.Segment{
 			Rendition: 1, MSN: 9, Start: 18 * time.Second, Duration: 2 * time.Second, Size: 4711,
-			Init: "00ff", Discontinuity: true, Gap: true, Term: 12,
+			Init: "00ff", Discontinuity: true, Gap: true, Term: 12, DiscontinuitySequence: 5,
 		},
 	}
 	for _, want := range events {

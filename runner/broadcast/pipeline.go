@@ -50,6 +50,9 @@ const (
 	// drainTime is what the encoder gets at the end for what it still holds: it
 	// is gone two seconds after the publish, whatever it was given to do.
 	drainTime = time.Second
+	// measureTime is how long the take waits for a second of each track, which
+	// tells the bit rates.
+	measureTime = 2 * time.Second
 	// encoderLag is how far the encoder may fall behind before it leaves frames
 	// out, in time of the source.
 	encoderLag = 5 * time.Second
@@ -177,11 +180,20 @@ func (l *pipeline) rung(rung int, pkt ffmpeg.Packet) {
 	}
 }
 
-// open appends the take once every rendition is known; until then uploads go
-// on, but nothing is announced.
+// open appends the take once every rendition is known, and the source's bit rates
+// with it: a playlist waits for its first whole segment anyway. Until then
+// uploads go on, but nothing is announced.
 func (l *pipeline) open() error {
 	select {
 	case <-l.packager.Ready():
+	case <-l.ctx.Done():
+		return context.Cause(l.ctx)
+	}
+	timer := time.NewTimer(measureTime)
+	defer timer.Stop()
+	select {
+	case <-l.packager.Measured():
+	case <-timer.C: // a track that comes late stays a guess
 	case <-l.ctx.Done():
 		return context.Cause(l.ctx)
 	}

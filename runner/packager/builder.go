@@ -28,6 +28,8 @@ type builder struct {
 	base    int64            // end of all that is closed, begin of the open part
 	samples []fragmentSample // the open part; the last one's duration is not known yet
 	segment openSegment
+
+	discontinuities uint64 // of all segments that were closed
 }
 
 // An openSegment is the segment that parts go into.
@@ -152,7 +154,17 @@ func (b *builder) describe(end int64) hls.Part {
 		Init:          b.segment.init,
 		Discontinuity: b.segment.discontinuity,
 		Term:          b.config.Term,
+
+		DiscontinuitySequence: b.discontinuitySequence(),
 	}
+}
+
+// discontinuitySequence counts the discontinuities up to the open segment, its own among them.
+func (b *builder) discontinuitySequence() uint64 {
+	if b.segment.discontinuity {
+		return b.discontinuities + 1
+	}
+	return b.discontinuities
 }
 
 func (b *builder) close(end int64) {
@@ -177,10 +189,13 @@ func (b *builder) closeSegment() {
 			Init:          s.init,
 			Discontinuity: s.discontinuity,
 			Term:          b.config.Term,
+
+			DiscontinuitySequence: b.discontinuitySequence(),
 		},
 		cut:    s.cut,
 		bodies: s.bodies,
 	})
+	b.discontinuities = b.discontinuitySequence()
 	b.msn++
 	b.segment = openSegment{cut: s.cut + 1, start: b.base, init: b.init.hash}
 }

@@ -12,9 +12,10 @@ import (
 // videoFormat is what a stream's parameter sets say.
 type videoFormat struct {
 	sps, pps      []byte
-	codec         string // RFC 6381
-	width, height int
+	codec         string  // RFC 6381
+	width, height int     // as it is to be displayed, in square pixels
 	fps           float64 // 0 where they do not say
+	videoRange    string  // hls.SDR, hls.PQ or hls.HLG
 }
 
 func newVideoFormat(sps, pps []byte) (videoFormat, error) {
@@ -29,7 +30,8 @@ func newVideoFormat(sps, pps []byte) (videoFormat, error) {
 		sps: bytes.Clone(sps), pps: bytes.Clone(pps),
 		// RFC 6381, 3.3: profile, constraints and level, as they stand in the SPS.
 		codec: fmt.Sprintf("avc1.%02x%02x%02x", sps[1], sps[2], sps[3]),
-		width: s.Width(), height: s.Height(), fps: s.FPS(),
+		width: displayWidth(s), height: s.Height(), fps: s.FPS(),
+		videoRange: videoRange(transfer(s)),
 	}, nil
 }
 

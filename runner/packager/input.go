@@ -21,6 +21,7 @@ func (p *Packager) Source(s Sample) error {
 		p.stats.Headless.Add(1)
 		return nil
 	}
+	p.meterLocked(videoMeter, s)
 	p.ledger.add(t, s.Seq)
 	p.cutLocked(p.cutter.Video(t, s.Key))
 	if p.source != nil {
@@ -39,6 +40,7 @@ func (p *Packager) Audio(s Sample) error {
 	if ok, err := p.admitLocked(s); !ok {
 		return err
 	}
+	p.meterLocked(audioMeter, s)
 	if !p.axis.started && p.tracks.Source != nil {
 		if p.head = append(p.head, s); len(p.head) > maxHead {
 			p.head = p.head[1:]
@@ -139,7 +141,7 @@ func (p *Packager) SetRung(i int, sps, pps []byte) error {
 	if !first {
 		return nil
 	}
-	p.renditions[l.rendition].Codecs = f.codec
+	p.renditions[l.rendition].Codecs, p.renditions[l.rendition].VideoRange = f.codec, f.videoRange
 	if p.missing--; p.missing == 0 {
 		close(p.ready)
 	}
@@ -208,6 +210,7 @@ func (p *Packager) End() {
 		return
 	}
 	p.ended = true
+	p.settleLocked()
 	p.cutter.End()
 	if p.tracks.Source != nil && p.axis.started { // all renditions end at the same time
 		p.audio.clock.late = 0

@@ -47,10 +47,12 @@ type Packager struct {
 	start    sync.Once
 	started  chan struct{} // closed by start
 	ready    chan struct{}
+	measured chan struct{}
 
 	mu         sync.Mutex // protects all below
 	renditions []hls.Rendition
-	missing    int // rungs without a format
+	missing    int      // rungs without a format
+	meters     [2]meter // of the source's video and of its audio
 	ended      bool
 
 	axis   axis
@@ -86,7 +88,9 @@ func New(c Config, t Tracks, store Store, o Options) (*Packager, error) {
 		config: c, tracks: t, options: o,
 		started: make(chan struct{}),
 		ready:   make(chan struct{}),
-		missing: len(t.Rungs),
+
+		measured: make(chan struct{}),
+		missing:  len(t.Rungs),
 	}
 	if err := p.build(store); err != nil {
 		return nil, fmt.Errorf("package broadcast %s: %w", c.Broadcast, err)
@@ -107,7 +111,7 @@ func (p *Packager) build(store Store) error {
 		return err
 	}
 	for _, r := range p.tracks.Rungs {
-		out := p.addOutbox(store, rungRendition(r))
+		out := p.addOutbox(store, rungRendition(p.config, r))
 		p.rungs = append(p.rungs, newVideoLane(p.config, len(p.outboxes)-1, r.FrameRate, out))
 	}
 	p.lanes = append(p.lanes, p.rungs...)
@@ -168,7 +172,7 @@ func (p *Packager) addOutbox(store Store, r hls.Rendition) *outbox {
 func (p *Packager) Ready() <-chan struct{} { return p.ready }
 
 // Renditions is what the Take says of the renditions; events name them by their index. Numbers begin
-// at 0. Before Ready the codecs of rungs may be missing.
+// at 0. Before Ready the codecs of rungs may be missing, before Measured bit rates are guesses.
 func (p *Packager) Renditions() []hls.Rendition {
 	p.mu.Lock()
 	defer p.mu.Unlock()

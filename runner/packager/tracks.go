@@ -24,7 +24,7 @@ type Tracks struct {
 type Video struct {
 	SPS, PPS  []byte
 	FrameRate float64 // a hint, in frames per second; 0 = what the SPS says, if it does
-	Bandwidth int     // bits per second; 0 = a tenth of a bit per pixel, at least 300 kbit/s
+	Bandwidth int     // bits per second; 0 = as measured, see Packager.Measured
 }
 
 // Rung is a video rendition that is encoded from the source. Its parameter sets come with SetRung.
@@ -49,16 +49,13 @@ type Sample struct {
 }
 
 const (
-	// What fMP4 adds: about 120 bytes a part and 16 bytes a frame, in bits per second.
-	partOverhead  = 3_000
-	frameOverhead = 128
-
 	minSourceBandwidth = 300_000
 	pixelsPerBit       = 10
+	pixelsPerBitAtRest = 20 // no source is believed to stay below: its first second may be a still
 	audioBandwidth     = 160_000
 )
 
-// sourceRendition describes the source; fps 0 stays unknown.
+// sourceRendition describes the source; fps 0 stays unknown. Its bit rate is a guess until it is measured.
 func sourceRendition(v Video, f videoFormat) hls.Rendition {
 	fps := v.FrameRate
 	if fps <= 0 {
@@ -66,27 +63,30 @@ func sourceRendition(v Video, f videoFormat) hls.Rendition {
 	}
 	bits := v.Bandwidth
 	if bits <= 0 {
-		rate := fps
-		if rate <= 0 {
-			rate = unknownRate
-		}
-		bits = max(int(float64(f.width*f.height)*rate/pixelsPerBit), minSourceBandwidth)
+		bits = pictureBits(f, fps, pixelsPerBit)
 	}
 	return hls.Rendition{
 		Name: SourceName, Kind: hls.Video, Codecs: f.codec,
 		Width: f.width, Height: f.height, FrameRate: fps,
-		Bandwidth: bits, AverageBandwidth: bits,
+		Bandwidth: bits, AverageBandwidth: bits, VideoRange: f.videoRange,
 	}
 }
 
+// pictureBits is a bit rate by the size of the pictures.
+func pictureBits(f videoFormat, fps float64, pixels int) int {
+	if fps <= 0 {
+		fps = unknownRate
+	}
+	return max(int(float64(f.width*f.height)*fps)/pixels, minSourceBandwidth)
+}
+
 // rungRendition describes a rung; its codec is known once its format is.
-func rungRendition(r Rung) hls.Rendition {
-	overhead := partOverhead + int(frameOverhead*r.FrameRate)
+func rungRendition(c Config, r Rung) hls.Rendition {
+	overhead := c.overhead(hls.Video, r.FrameRate)
 	return hls.Rendition{
 		Name: r.Name, Kind: hls.Video,
 		Width: r.Width, Height: r.Height, FrameRate: r.FrameRate,
-		// Rates are held over a second; a segment's may be a tenth above the mean.
-		Bandwidth: r.Bitrate*11/10 + overhead, AverageBandwidth: r.Bitrate + overhead,
+		Bandwidth: c.rungPeak(r.Bitrate) + overhead, AverageBandwidth: r.Bitrate + overhead,
 	}
 }
 

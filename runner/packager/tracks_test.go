@@ -64,11 +64,11 @@ func TestPackager_RenditionsAreCompleteOnceReady(t *testing.T) {
 	want := []hls.Rendition{
 		{
 			Name: "source", Kind: hls.Video, Codecs: "avc1.64000c", Width: 352, Height: 288, FrameRate: 15,
-			Bandwidth: 300_000, AverageBandwidth: 300_000,
+			Bandwidth: 300_000, AverageBandwidth: 300_000, VideoRange: hls.SDR,
 		},
 		{
 			Name: "720p30", Kind: hls.Video, Codecs: "avc1.42c028", Width: 1280, Height: 720, FrameRate: 30,
-			Bandwidth: 2_206_840, AverageBandwidth: 2_006_840,
+			Bandwidth: 2_406_146, AverageBandwidth: 2_006_146, VideoRange: hls.SDR,
 		},
 		{
 			Name: "audio", Kind: hls.Audio, Codecs: "mp4a.40.2", Bandwidth: 160_000, AverageBandwidth: 160_000,
