@@ -21,9 +21,9 @@ func ParseVideoConfig(payload []byte) (VideoConfig, error) {
 
 // avcDecoderConfig is a parsed AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1).
 type avcDecoderConfig struct {
-	record     []byte // as a Frame carries it: lengths of four bytes
-	lengthSize int    // of the NAL units as they come
-	video      VideoConfig
+	nalus
+	record []byte // as a Frame carries it: lengths of four bytes
+	video  VideoConfig
 }
 
 // NAL unit types (ITU-T H.264, table 7-1), and what a frame's make of it.
@@ -43,11 +43,15 @@ func parseAVCDecoderConfig(record []byte) (*avcDecoderConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &avcDecoderConfig{record: record, lengthSize: video.LengthSize, video: video}
+	c := &avcDecoderConfig{record: record, nalus: nalus{nameH264, video.LengthSize}, video: video}
 	record[4] |= 0x03 // lengthSizeMinusOne, as units makes it
 	c.video.LengthSize = 4
 	return c, nil
 }
+
+func (c *avcDecoderConfig) codec() string  { return CodecH264 }
+func (c *avcDecoderConfig) config() []byte { return c.record }
+func (c *avcDecoderConfig) String() string { return c.video.String() }
 
 // units checks the NAL units of a tag and returns them behind lengths of four bytes, in memory of
 // their own, and what they make.
@@ -72,33 +76,4 @@ func (c *avcDecoderConfig) units(data []byte) (payload []byte, picture int, err 
 		payload = append(payload, nalu...)
 	})
 	return payload, picture, nil
-}
-
-// each calls f for every NAL unit that is not empty.
-func (c *avcDecoderConfig) each(data []byte, f func(nalu []byte)) error {
-	for rest := data; len(rest) > 0; {
-		if len(rest) < c.lengthSize {
-			return c.broken(data, "%d bytes are left where a NAL unit's length should be", len(rest))
-		}
-		size := 0
-		for _, b := range rest[:c.lengthSize] {
-			size = size<<8 | int(b)
-		}
-		if rest = rest[c.lengthSize:]; size > len(rest) {
-			return c.broken(data, "a NAL unit of %d bytes where %d are left", size, len(rest))
-		}
-		if size > 0 {
-			f(rest[:size])
-		}
-		rest = rest[size:]
-	}
-	return nil
-}
-
-// broken says what is wrong with the NAL units of a tag, and names the usual mistake.
-func (c *avcDecoderConfig) broken(data []byte, format string, args ...any) error {
-	if avc.AnnexB(data) {
-		return mediaError("H.264 video is Annex B (start codes); FLV wants NAL units behind their length")
-	}
-	return mediaError("H.264 video is broken: "+format, args...)
 }

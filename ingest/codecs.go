@@ -15,8 +15,10 @@ func videoCodecName(id byte) string {
 		return "On2 VP6 with alpha"
 	case 6:
 		return "Screen Video 2"
-	case 12:
-		return "HEVC"
+	case 7:
+		return nameH264
+	case 12: // not Adobe's: agreed upon among content delivery networks
+		return nameHEVC
 	case 13:
 		return "AV1"
 	default:
@@ -51,8 +53,10 @@ func audioCodecName(format byte) string {
 // fourCCName names a codec of enhanced RTMP.
 func fourCCName(code string) string {
 	switch code {
+	case "avc1":
+		return nameH264
 	case "hvc1":
-		return "HEVC"
+		return nameHEVC
 	case "av01":
 		return "AV1"
 	case "vp08":

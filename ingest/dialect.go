@@ -225,6 +225,9 @@ func (g *guard) connect(values []any, id float64) error {
 	}
 	g.talk.connected = true
 	g.talk.fourCC = fourCCs(object)
+	if speaksEnhanced(object) {
+		g.answerConnect(id)
+	}
 	var pairs []string
 	for _, key := range []string{"app", "flashVer", "tcUrl"} {
 		text, _ := object[key].(string)
@@ -232,18 +235,6 @@ func (g *guard) connect(values []any, id float64) error {
 	}
 	g.say(0, "connect", id, appendAMFStrings(nil, pairs...))
 	return nil
-}
-
-// fourCCs returns the codecs of enhanced RTMP's fourCcList, which go-rtmp drops.
-func fourCCs(connect map[string]any) []string {
-	list, _ := connect["fourCcList"].([]any)
-	var codes []string
-	for _, v := range list {
-		if code, ok := v.(string); ok && len(code) <= 4 {
-			codes = append(codes, code)
-		}
-	}
-	return codes
 }
 
 // say appends a command for go-rtmp.

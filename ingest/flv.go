@@ -9,18 +9,19 @@ import (
 // demuxer turns the bodies of FLV audio and video tags (Video File Format Specification 10.1,
 // E.4.2 and E.4.3; enhanced RTMP v2) into frames. Its errors are MediaErrors, and final.
 type demuxer struct {
-	clock clock
-	avc   *avcDecoderConfig // nil until the first sequence header
-	asc   []byte            // the last AudioSpecificConfig
-	audio AudioConfig
+	h265   bool // HEVC is taken, too
+	clock  clock
+	video  videoStream // nil until the first sequence header
+	access hevcAccess
+	asc    []byte // the last AudioSpecificConfig
+	audio  AudioConfig
 
 	orphanVideo, orphanAudio int // frames that came before their configuration
 }
 
 // FLV codec ids and packet types.
 const (
-	flvH264 = 7
-	flvAAC  = 10
+	flvAAC = 10
 
 	flvExtendedAudio = 9 // "ExHeader": enhanced RTMP
 
@@ -39,6 +40,8 @@ const maxComposition = 10_000 // ms
 // hint says why nothing came of what came.
 func (d *demuxer) hint() string {
 	switch {
+	case d.orphanVideo > 0 && d.h265:
+		return fmt.Sprintf("%d video frames came without an AVC or HEVC sequence header", d.orphanVideo)
 	case d.orphanVideo > 0:
 		return fmt.Sprintf("%d video frames came without an AVC sequence header", d.orphanVideo)
 	case d.orphanAudio > 0:
@@ -53,7 +56,7 @@ func (d *demuxer) describe(kind Kind) string {
 	if kind == Audio {
 		return d.audio.String()
 	}
-	return d.avc.video.String()
+	return d.video.String()
 }
 
 // takeVideo reads a video tag body. false = there is no frame in it.
@@ -67,15 +70,17 @@ func (d *demuxer) takeVideo(timestamp uint32, body []byte) (Frame, bool, error) 
 	if body[0]>>4 == flvCommandFrame {
 		return Frame{}, false, nil
 	}
-	if codec := body[0] & 0x0f; codec != flvH264 {
-		return Frame{}, false, mediaError("video codec %s is not supported; set the encoder to H.264", videoCodecName(codec))
+	name := videoCodecName(body[0] & 0x0f)
+	codec, err := d.videoCodec(name)
+	if err != nil {
+		return Frame{}, false, err
 	}
 	if len(body) < 5 {
-		return Frame{}, false, mediaError("H.264 video tag of %d bytes is cut off", len(body))
+		return Frame{}, false, mediaError("%s video tag of %d bytes is cut off", name, len(body))
 	}
 	switch body[1] {
 	case flvSequenceHeader:
-		return d.videoConfig(body[5:])
+		return d.videoConfig(codec, body[5:])
 	case flvCodedFrames:
 		return d.picture(timestamp, signed24(body[2:]), body[5:])
 	default:
@@ -95,16 +100,18 @@ func (d *demuxer) enhancedVideo(timestamp uint32, body []byte) (Frame, bool, err
 	if packet := body[0] & 0x0f; packet >= 6 {
 		return Frame{}, false, mediaError("enhanced RTMP %s is not supported; send one H.264 video track", enhancedFeature(packet))
 	}
-	if code := string(body[1:5]); code != "avc1" {
-		return Frame{}, false, mediaError("video codec %s is not supported; set the encoder to H.264", fourCCName(code))
+	name := fourCCName(string(body[1:5]))
+	codec, err := d.videoCodec(name)
+	if err != nil {
+		return Frame{}, false, err
 	}
 	data := body[5:]
 	switch body[0] & 0x0f {
 	case flvSequenceHeader:
-		return d.videoConfig(data)
+		return d.videoConfig(codec, data)
 	case flvCodedFrames:
 		if len(data) < 3 {
-			return Frame{}, false, mediaError("H.264 video tag of %d bytes is cut off", len(body))
+			return Frame{}, false, mediaError("%s video tag of %d bytes is cut off", name, len(body))
 		}
 		return d.picture(timestamp, signed24(data), data[3:])
 	case flvCodedFramesX:
@@ -157,16 +164,16 @@ func (d *demuxer) aacPacket(timestamp uint32, packet byte, data []byte) (Frame, 
 	}
 }
 
-// videoConfig takes an AVCDecoderConfigurationRecord. One that is known is not passed on again.
-func (d *demuxer) videoConfig(record []byte) (Frame, bool, error) {
-	config, err := parseAVCDecoderConfig(record)
+// videoConfig takes a decoder configuration record. One that is known is not passed on again.
+func (d *demuxer) videoConfig(codec string, record []byte) (Frame, bool, error) {
+	config, err := d.parseVideoConfig(codec, record)
 	if err != nil {
 		return Frame{}, false, err
 	}
-	known := d.avc != nil && bytes.Equal(d.avc.record, config.record)
-	d.avc = config // the length size may differ
+	known := d.video != nil && bytes.Equal(d.video.config(), config.config())
+	d.video = config // the length size may differ
 	return Frame{
-		Kind: Video, DTS: d.clock.peek(Video), Config: true, Codec: CodecH264, Payload: config.record,
+		Kind: Video, DTS: d.clock.peek(Video), Config: true, Codec: codec, Payload: config.config(),
 	}, !known, nil
 }
 
@@ -175,14 +182,14 @@ func (d *demuxer) picture(timestamp uint32, composition int32, data []byte) (Fra
 	if len(data) == 0 {
 		return Frame{}, false, nil
 	}
-	if d.avc == nil {
+	if d.video == nil {
 		d.orphanVideo++
 		return Frame{}, false, nil
 	}
 	if composition > maxComposition || composition < -maxComposition {
 		return Frame{}, false, mediaError("composition offset of %d ms", composition)
 	}
-	payload, kind, err := d.avc.units(data)
+	payload, kind, err := d.video.units(data)
 	if err != nil || kind == noPicture {
 		return Frame{}, false, err
 	}
@@ -191,7 +198,7 @@ func (d *demuxer) picture(timestamp uint32, composition int32, data []byte) (Fra
 		DTS:     d.clock.at(Video, timestamp),
 		CTS:     int64(composition) * ticksPerMS,
 		Key:     kind == idrPicture,
-		Codec:   CodecH264,
+		Codec:   d.video.codec(),
 		Payload: payload,
 	}, true, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pharos-live/pharos/ingest/rtmptest"
+	"github.com/pharos-live/pharos/internal/hevc"
 )
 
 // join puts byte slices together in memory of their own.
@@ -39,8 +40,8 @@ func TestDemuxer_Refuses(t *testing.T) {
 	}{
 		{"Sorenson", Video, []byte{0x12}, "video codec Sorenson H.263 is not supported; set the encoder to H.264"},
 		{"VP6", Video, []byte{0x14}, "video codec On2 VP6 is not supported; set the encoder to H.264"},
-		{"HEVC as id 12", Video, []byte{0x1c, 0, 0, 0, 0}, "video codec HEVC is not supported; set the encoder to H.264"},
-		{"HEVC", Video, []byte("\x90hvc1"), "video codec HEVC is not supported; set the encoder to H.264"},
+		{"HEVC as id 12", Video, []byte{0x1c, 0, 0, 0, 0}, "video codec HEVC is not taken by this server: set the encoder to H.264, or set SUPPORTS_H265=true on the server"},
+		{"HEVC", Video, []byte("\x90hvc1"), "video codec HEVC is not taken by this server: set the encoder to H.264, or set SUPPORTS_H265=true on the server"},
 		{"AV1", Video, []byte("\x91av01"), "video codec AV1 is not supported; set the encoder to H.264"},
 		{"VP9", Video, []byte("\xa1vp09"), "video codec VP9 is not supported; set the encoder to H.264"},
 		{"an unheard-of FourCC", Video, []byte("\x90\x00\x01\x02\x03"), `video codec "\x00\x01\x02\x03" is not supported; set the encoder to H.264`},
@@ -221,7 +222,8 @@ func TestParseMetadata(t *testing.T) {
 	}
 }
 
-// FuzzFLV feeds tags: each is a kind, a length of two bytes, a step in ms, and the body.
+// FuzzFLV feeds tags: each is a kind (bit 0: audio; bit 1 of the first: HEVC is taken), a length of two
+// bytes, a step in ms, and the body.
 func FuzzFLV(f *testing.F) {
 	tag := func(kind, step byte, body []byte) []byte {
 		return join([]byte{kind, byte(len(body) >> 8), byte(len(body)), step}, body)
@@ -231,9 +233,11 @@ func FuzzFLV(f *testing.F) {
 	f.Add(join(tag(0, 0, join([]byte("\x90avc1"), rtmptest.AVCConfig(rtmptest.SPS, rtmptest.PPS))),
 		tag(0, 0, join([]byte("\x93avc1"), rtmptest.NALU(0x65, 8)))))
 	f.Add(tag(0, 0, []byte("\x90hvc1")))
+	f.Add(join(tag(2, 0, rtmptest.HEVCStart()), tag(2, 40, rtmptest.HEVCFrame(true, 80, rtmptest.HEVCUnit(rtmptest.HEVCCRA, 9))),
+		tag(2, 40, rtmptest.HEVCFrame(false, 0, rtmptest.HEVCUnit(rtmptest.HEVCRASL, 9))), tag(2, 40, rtmptest.HEVCFrame(false, 0, rtmptest.HEVCUnit(rtmptest.HEVCTrailing, 9)))))
 	f.Add(tag(1, 0, []byte("\x90mp4a\x11\x90")))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		d := &demuxer{}
+		d := &demuxer{h265: len(in) > 0 && in[0]&2 != 0}
 		var last [Audio + 1]int64
 		for now := uint32(0); len(in) >= 4; {
 			n := min(int(in[1])<<8|int(in[2]), len(in)-4)
@@ -269,6 +273,10 @@ func checkFrame(t testing.TB, f Frame, last *[Audio + 1]int64) {
 		t.Fatal("frame without a payload")
 	}
 	switch {
+	case f.Config && f.Codec == CodecH265:
+		if c, err := hevc.Parse(f.Payload); err != nil || c.Width <= 0 || len(c.PPS) == 0 || c.LengthSize != 4 {
+			t.Fatalf("configuration %+v, %v", c, err)
+		}
 	case f.Config && f.Kind == Video:
 		if c, err := ParseVideoConfig(f.Payload); err != nil || c.Width <= 0 || len(c.PPS) == 0 {
 			t.Fatalf("configuration %+v, %v", c, err)

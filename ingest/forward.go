@@ -303,8 +303,12 @@ func kindToProto(k Kind) broadcastv1.Kind {
 }
 
 func codecToProto(codec string) broadcastv1.Codec {
-	if codec == CodecAAC {
+	switch codec {
+	case CodecAAC:
 		return broadcastv1.Codec_CODEC_AAC
+	case CodecH265:
+		return broadcastv1.Codec_CODEC_H265
+	default:
+		return broadcastv1.Codec_CODEC_H264
 	}
-	return broadcastv1.Codec_CODEC_H264
 }

@@ -26,15 +26,16 @@ type Frame struct {
 	Kind    Kind
 	DTS     int64  // 90 kHz ticks since the publish began, unwrapped; never negative, and never less than the frame of its kind before
 	CTS     int64  // composition offset in 90 kHz ticks; PTS = DTS + CTS
-	Key     bool   // video: an IDR picture, where decoding can begin
-	Config  bool   // Payload is a codec configuration (avcC or AudioSpecificConfig), not media
-	Codec   string // CodecH264 or CodecAAC
+	Key     bool   // video: a picture where decoding can begin, an IDR but for what hevcAccess says
+	Config  bool   // Payload is a codec configuration (avcC, hvcC or AudioSpecificConfig), not media
+	Codec   string // CodecH264, CodecH265 or CodecAAC
 	Payload []byte // NAL units behind four bytes of length each, or one raw AAC frame; not to be changed
 }
 
 // The codecs that are taken in.
 const (
 	CodecH264 = "h264"
+	CodecH265 = "h265" // with Options.H265
 	CodecAAC  = "aac"
 )
 

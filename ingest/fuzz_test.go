@@ -42,7 +42,7 @@ func FuzzGuard(f *testing.F) {
 	}
 	ln := &fuzzListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	handler := &fuzzHandler{sinks: make(chan *fuzzSink, 1)}
-	server, err := NewServer(handler, Options{})
+	server, err := NewServer(handler, Options{H265: true})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -115,6 +115,8 @@ func fuzzSeeds() [][]byte {
 	return [][]byte{
 		live(media, unpublish),
 		live(media),
+		early(fuzzMessage(3, 20, 0, 0, rtmptest.AMF0("connect", 1.0, map[string]any{"app": "live", "fourCcList": []any{"hvc1"}}))),
+		live(rtmptest.Chunks(4096, 6, 9, 1, 0, rtmptest.HEVCStart()), rtmptest.Chunks(4096, 6, 9, 1, 40, rtmptest.HEVCFrame(true, 80, rtmptest.HEVCUnit(rtmptest.HEVCIDR, 99)))),
 		early(fuzzPreamble()[1+2*1536:], media),
 		join([]byte{fuzzRaw}, fuzzPreamble(), media, unpublish),
 		join([]byte{fuzzRaw}, []byte("GET / HTTP/1.1\r\n\r\n")),

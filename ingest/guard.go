@@ -75,7 +75,10 @@ type guard struct {
 	stop   error      // why reading must end
 	paused bool       // the watcher must let go
 
+	h265 bool // see Options.H265
+
 	writing sync.Mutex // held for each write: go-rtmp's chunks and the guard's own
+	answer  answer     // guarded by writing
 	closing sync.Once
 	linger  bool // see lingerTime
 }
@@ -89,6 +92,7 @@ func newGuard(conn net.Conn, o Options, onRead func(int), onClose func()) *guard
 		writeBy:   o.Write,
 		onRead:    onRead,
 		onClose:   onClose,
+		h265:      o.H265,
 		budget:    setupBudget,
 		handshake: handshakeSize,
 		acks:      acks{window: defaultAckWindow},
@@ -326,10 +330,15 @@ func (g *guard) Write(p []byte) (int, error) {
 	if err := g.SetWriteDeadline(time.Now().Add(g.writeBy)); err != nil {
 		return 0, err
 	}
-	n, err := g.Conn.Write(p)
+	out := g.answer.replace(p)
+	if len(out) == 0 {
+		return len(p), nil
+	}
+	n, err := g.Conn.Write(out)
+	n = min(n, len(p))
 	switch {
 	case err == nil:
-		return n, nil
+		return len(p), nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = fault(FaultTimeout, "the encoder has read nothing for %s", seconds(g.writeBy))
 	case left(err):

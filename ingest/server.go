@@ -34,6 +34,7 @@ type Options struct {
 	Idle          time.Duration // without a complete picture or audio frame: 10 s
 	Write         time.Duration // for the client to take what it is sent: 5 s
 	Shutdown      time.Duration // for clients to be told that the server stops: 5 s
+	H265          bool          // take HEVC, too, and say so to encoders that ask
 	Logger        *slog.Logger  // nil = discard
 }
 

@@ -54,6 +54,7 @@ func newSession(ctx context.Context, server *Server, conn net.Conn, finished fun
 	s := &session{
 		server: server,
 		remote: conn.RemoteAddr().String(),
+		demux:  demuxer{h265: server.o.H265},
 		over:   make(chan struct{}),
 	}
 	s.log = server.o.Logger.With("remote", s.remote)

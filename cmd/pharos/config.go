@@ -18,6 +18,7 @@ type config struct {
 	transcode        string
 	includeSource    bool
 	transcodeBackend string
+	supportsH265     bool
 
 	flameBackend        string
 	flameMax            int
@@ -62,6 +63,10 @@ func (c *config) ladderSettings() []setting {
 		{
 			env: "TRANSCODE_BACKEND", def: "software", set: intoOneOf(&c.transcodeBackend, "software"),
 			help: "what encodes: software",
+		},
+		{
+			env: "SUPPORTS_H265", def: "false", set: intoBool(&c.supportsH265),
+			help: "take HEVC in (enhanced RTMP), and make each rung in H.265, too, at 60 % of its bit rate; an HEVC source always gets H.264 beside it",
 		},
 	}
 }

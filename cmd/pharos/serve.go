@@ -102,6 +102,11 @@ func (s *server) open(ctx context.Context, runnerLog io.Writer) (err error) {
 		if err := ffmpeg.Probe(ctx, "ffmpeg", rungs); err != nil {
 			return fmt.Errorf("TRANSCODE=%q: %w", s.c.transcode, err)
 		}
+		if s.c.supportsH265 {
+			if err := ffmpeg.ProbeH265(ctx, "ffmpeg", rungs); err != nil {
+				return fmt.Errorf("SUPPORTS_H265=true: %w", err)
+			}
+		}
 	}
 	if s.httpLn, err = serve.Listen("PHAROS_HTTP_ADDR", s.c.httpAddr); err != nil {
 		return err
@@ -180,12 +185,12 @@ func (s *server) openIngest(runnerLog io.Writer) error {
 	locator := ingest.NewLocator(keys{signer, gens}, s.registry, s.place, ingest.LocatorOptions{
 		Server:      s.name,
 		Packaging:   s.c.packagingProto(),
-		Transcoding: &broadcastv1.Transcoding{Ladder: s.c.transcode, IncludeSource: s.c.includeSource},
+		Transcoding: &broadcastv1.Transcoding{Ladder: s.c.transcode, IncludeSource: s.c.includeSource, H265: s.c.supportsH265},
 		Full:        fmt.Sprintf("FLAME_MAX=%d and FLAME_MAX_CONCURRENCY=%d", s.c.flameMax, s.c.flameMaxConcurrency),
 		Logger:      s.log,
 	})
 	s.ingest, err = ingest.NewServer(locator, ingest.Options{
-		MaxConns: s.c.maxConns, MaxConnsPerIP: s.c.maxConnsPerIP, Logger: s.log,
+		MaxConns: s.c.maxConns, MaxConnsPerIP: s.c.maxConnsPerIP, H265: s.c.supportsH265, Logger: s.log,
 	})
 	return err
 }

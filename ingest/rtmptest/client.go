@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 
 	"github.com/yutopp/go-amf0"
@@ -126,13 +127,20 @@ func (c *Client) Publish(app, name string) error {
 
 // Connect says connect and waits for the answer.
 func (c *Client) Connect(app string) error {
-	if err := c.Command(0, "connect", 1, map[string]any{
-		"app": app, "type": "nonprivate", "flashVer": "rtmptest", "tcUrl": "rtmp://localhost/" + app,
-	}); err != nil {
-		return err
-	}
-	_, err := c.ReadCommand("_result")
+	_, err := c.ConnectWith(app, nil)
 	return err
+}
+
+// ConnectWith says connect, with more properties in its command object, and returns the answer's values.
+func (c *Client) ConnectWith(app string, more map[string]any) ([]any, error) {
+	object := map[string]any{
+		"app": app, "type": "nonprivate", "flashVer": "rtmptest", "tcUrl": "rtmp://localhost/" + app,
+	}
+	maps.Copy(object, more)
+	if err := c.Command(0, "connect", 1, object); err != nil {
+		return nil, err
+	}
+	return c.ReadCommand("_result")
 }
 
 // CreateStream makes the message stream Stream and waits for the answer.

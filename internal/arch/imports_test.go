@@ -17,7 +17,7 @@ const module = "github.com/pharos-live/pharos"
 var allowed = map[string][]string{
 	"runner":                         {"proto/pharos/runner"},
 	"runner/broadcast":               {"runner", "runner/ffmpeg", "runner/packager", "internal", "proto"},
-	"runner/packager":                {"internal/hls", "internal/objstore"},
+	"runner/packager":                {"internal/hls", "internal/objstore", "internal/hevc"},
 	"runner/ffmpeg":                  {},
 	"pool":                           {"runner", "proto/pharos/runner"},
 	"pool/backendtest":               {"pool", "runner", "proto", "internal/memhttp"},
@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"internal/memhttp":               {},
 	"internal/streamkey":             {"internal/objstore"},
 	"internal/avc":                   {},
+	"internal/hevc":                  {},
 	"internal/arch":                  {},
 	"internal/registry/registrytest": {"internal/registry", "internal/memhttp"},
 	"internal/objstore/objstoretest": {"internal/objstore"},

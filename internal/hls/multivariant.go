@@ -39,7 +39,8 @@ func (b *Broadcast) Multivariant(ctx context.Context) (*Playlist, error) {
 //
 // The order is highest first, but for the variant nearest to 2 Mbit/s, which
 // leads: the first is what players begin with, before they have measured anything
-// (Apple's rule 1.32; hls.js's firstLevel).
+// (Apple's rule 1.32; hls.js's firstLevel). What plays everywhere comes before
+// H.265, and leads in any case.
 //
 // There is no LANGUAGE but "und": Apple's rule 8.10 wants the attribute, and an
 // encoder does not say. VERSION is the least that is needed (section 8).
@@ -69,16 +70,27 @@ func renderMultivariant(broadcast string, renditions []Rendition) []byte {
 }
 
 func order(variants []Rendition) {
-	slices.SortStableFunc(variants, func(a, b Rendition) int { return cmp.Compare(b.Bandwidth, a.Bandwidth) })
+	slices.SortStableFunc(variants, func(a, b Rendition) int {
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(b.Bandwidth, a.Bandwidth))
+	})
 	nearest := 0
 	for i := range variants {
-		if distance(variants[i]) < distance(variants[nearest]) {
+		if variants[i].rank() == variants[0].rank() && distance(variants[i]) < distance(variants[nearest]) {
 			nearest = i
 		}
 	}
 	first := variants[nearest]
 	copy(variants[1:nearest+1], variants[:nearest])
 	variants[0] = first
+}
+
+// rank is 0 for codecs that play everywhere, and 1 for H.265. Players of old take
+// the first variant, and do not get beyond one that they cannot decode.
+func (r Rendition) rank() int {
+	if strings.HasPrefix(r.Codecs, "hvc1.") {
+		return 1
+	}
+	return 0
 }
 
 func distance(r Rendition) int { return max(r.Bandwidth-firstBandwidth, firstBandwidth-r.Bandwidth) }

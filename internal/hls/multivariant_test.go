@@ -19,11 +19,15 @@ func TestMultivariant(t *testing.T) {
 	hevc.Name, hevc.Codecs = "360p30-h265", "hvc1.1.6.L63.90"
 	hdr := source
 	hdr.VideoRange = hls.PQ
+	master, twin := source, rung
+	master.Codecs = "hvc1.1.6.L123.90"
+	twin.Name, twin.Codecs, twin.Bandwidth, twin.AverageBandwidth = "720p30-h265", "hvc1.1.6.L93.90", 2_000_000, 1_800_000
 	tests := []struct {
 		name       string
 		renditions []hls.Rendition
 		want       []string // URIs, in order
 	}{
+		{"multivariant_h265", []hls.Rendition{master, rung, low, twin, hevc, sound}, []string{"720p30", "360p30", "source", "720p30-h265", "360p30-h265"}},
 		{"multivariant", []hls.Rendition{source, rung, low, sound}, []string{"720p30", "source", "360p30"}},
 		{"multivariant_source", []hls.Rendition{source, sound}, []string{"source"}},
 		{"multivariant_low", []hls.Rendition{low, hevc, sound}, []string{"360p30", "360p30-h265"}},

@@ -28,6 +28,7 @@ type pipeline struct {
 	packager    *packager.Packager
 	encoder     *ffmpeg.Process // nil without rungs
 	stopEncoder context.CancelCauseFunc
+	outputs     []ffmpeg.Output // the rungs
 	feed        *feed
 	onLive      func(*pipeline)
 
@@ -114,10 +115,11 @@ func (l *pipeline) startEncoder(ctx context.Context, p plan, t *tracks, outputs 
 	if len(outputs) == 0 {
 		return nil
 	}
+	l.outputs = outputs
 	formats := make([]string, len(outputs)) // each is its rung's goroutine's own
 	ctx, stop := context.WithCancelCause(ctx)
 	process, err := ffmpeg.Start(ctx, ffmpeg.Options{
-		Spec:         ffmpeg.Spec{Source: t.video.source(), Outputs: outputs, Segment: p.packaging.Segment},
+		Spec:         ffmpeg.Spec{Codec: t.video.encoded(), Source: t.video.source(), Outputs: outputs, Segment: p.packaging.Segment},
 		Config:       t.video.record,
 		ReorderDepth: t.reorderDepth(),
 		Path:         path,
@@ -164,17 +166,13 @@ func (l *pipeline) fault() error {
 }
 
 func (l *pipeline) format(rung int, extradata []byte) {
-	sps, pps, err := ffmpeg.ParameterSets(extradata)
-	if err == nil {
-		err = l.packager.SetRung(rung, sps, pps)
-	}
-	if err != nil {
+	if err := l.setRung(rung, extradata); err != nil {
 		l.fail(fmt.Errorf("read the format of rung %d: %w", rung, err))
 	}
 }
 
 func (l *pipeline) rung(rung int, pkt ffmpeg.Packet) {
-	s := packager.Sample{DTS: pkt.PTS, PTS: pkt.PTS, Key: pkt.Key, Data: ffmpeg.AnnexBToAVCC(nil, pkt.Data)}
+	s := packager.Sample{DTS: pkt.PTS, PTS: pkt.PTS, Key: pkt.Key, Data: l.units(rung, pkt.Data)}
 	if err := l.packager.Rung(rung, s); err != nil {
 		l.fail(fmt.Errorf("package rung %d: %w", rung, err))
 	}
@@ -257,7 +255,7 @@ func (l *pipeline) reconfigure(f *broadcastv1.Frame) error {
 	if f.GetKind() == broadcastv1.Kind_KIND_AUDIO {
 		return l.packager.SetAudio(f.GetPayload())
 	}
-	v, err := parseVideo(f.GetPayload())
+	v, err := readVideo(f.GetCodec(), f.GetPayload())
 	if err != nil {
 		return err
 	}
@@ -266,7 +264,7 @@ func (l *pipeline) reconfigure(f *broadcastv1.Frame) error {
 			return fmt.Errorf("change the encoder's input: %w", err)
 		}
 	}
-	return l.packager.SetSource(v.SPS, v.PPS)
+	return l.setSource(v)
 }
 
 func sampleOf(f *broadcastv1.Frame) packager.Sample {

@@ -15,6 +15,7 @@ type plan struct {
 	packaging     packager.Config
 	rungs         []ffmpeg.Rung
 	includeSource bool
+	h265          bool // each rung in H.265, too
 }
 
 func planOf(spec *broadcastv1.Spec) (plan, error) {
@@ -28,6 +29,7 @@ func planOf(spec *broadcastv1.Spec) (plan, error) {
 			Window:         time.Duration(spec.GetPackaging().GetWindowNs()),
 		},
 		includeSource: spec.GetTranscoding().GetIncludeSource(),
+		h265:          spec.GetTranscoding().GetH265(),
 	}
 	if err := p.packaging.Validate(); err != nil {
 		return p, fmt.Errorf("read the job's spec: %w", err)
@@ -45,7 +47,7 @@ func (p plan) outputs(v *videoConfig) []ffmpeg.Output {
 	if v == nil {
 		return nil
 	}
-	return ffmpeg.Fit(p.rungs, v.source())
+	return p.withH265(ffmpeg.Fit(p.rungs, v.source()), v)
 }
 
 // tracks are what the packager is to make of the source and these rungs. The
@@ -55,7 +57,7 @@ func (p plan) tracks(t *tracks, outputs []ffmpeg.Output) packager.Tracks {
 	var out packager.Tracks
 	if v := t.video; v != nil {
 		out.ListSource = p.includeSource || len(outputs) == 0
-		out.Source = &packager.Video{SPS: v.SPS, PPS: v.PPS, FrameRate: v.FPS}
+		out.Source = v.packaged()
 	}
 	if t.audio != nil {
 		out.Audio = &packager.Audio{Config: t.audio}

@@ -30,8 +30,11 @@ type tracks struct {
 // A videoConfig is the format of the source's video. Its FPS is measured where
 // the record does not tell.
 type videoConfig struct {
-	avc.Config
-	record []byte // as it came: an AVCDecoderConfigurationRecord
+	codec         broadcastv1.Codec
+	Width, Height int // as it is shown
+	FPS           float64
+	SPS, PPS      []byte // H.264
+	record        []byte // as it came: an AVC- or HEVCDecoderConfigurationRecord
 }
 
 // collect waits until both tracks are known, at most wait after the first of
@@ -115,7 +118,7 @@ const (
 	usualRate = 30
 	// greatestRate is the most that pictures are believed to show.
 	greatestRate = 1000
-	// maxReorder is the most that H.264 allows (max_num_reorder_frames).
+	// maxReorder is the most that H.264 allows (max_num_reorder_frames); H.265 allows one less.
 	maxReorder = 16
 )
 
@@ -145,11 +148,11 @@ func (t *tracks) add(f *broadcastv1.Frame) error {
 		return nil
 	}
 	switch f.GetCodec() {
-	case broadcastv1.Codec_CODEC_H264:
+	case broadcastv1.Codec_CODEC_H264, broadcastv1.Codec_CODEC_H265:
 		if t.video != nil {
 			return nil
 		}
-		v, err := parseVideo(f.GetPayload())
+		v, err := readVideo(f.GetCodec(), f.GetPayload())
 		if err != nil {
 			return err
 		}
@@ -167,9 +170,9 @@ func (t *tracks) add(f *broadcastv1.Frame) error {
 // describe says both tracks in a few words, for people.
 func (t *tracks) describe() (video, audio string) {
 	if v := t.video; v != nil {
-		video = fmt.Sprintf("%dx%d h264", v.Width, v.Height)
+		video = fmt.Sprintf("%dx%d %s", v.Width, v.Height, v.encoded())
 		if v.FPS > 0 {
-			video = fmt.Sprintf("%dx%dp%.4g h264", v.Width, v.Height, v.FPS)
+			video = fmt.Sprintf("%dx%dp%.4g %s", v.Width, v.Height, v.FPS, v.encoded())
 		}
 	}
 	var asc mpeg4audio.AudioSpecificConfig
@@ -190,5 +193,8 @@ func parseVideo(record []byte) (*videoConfig, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the H.264 configuration: %w", err)
 	}
-	return &videoConfig{Config: c, record: record}, nil
+	return &videoConfig{
+		codec: broadcastv1.Codec_CODEC_H264, Width: c.Width, Height: c.Height, FPS: c.FPS,
+		SPS: c.SPS, PPS: c.PPS, record: record,
+	}, nil
 }

@@ -13,15 +13,18 @@ type Backend string
 // Software is libx264 on the CPU.
 const Software Backend = "software"
 
-// CodecH264 is the codec of the source that ffmpeg is given, and of every rung.
-const CodecH264 = "h264"
+// The codecs of the source that ffmpeg is given, and of rungs.
+const (
+	CodecH264 = "h264"
+	CodecH265 = "h265"
+)
 
 // DefaultSegment is how far apart IDRs are at most when Spec.Segment is zero.
 const DefaultSegment = 2 * time.Second
 
 // A Spec says what to encode from what: all that the command line depends on.
 type Spec struct {
-	Codec   string        // of the source; "" = CodecH264, the only one
+	Codec   string        // of the source: CodecH264 or CodecH265; "" = CodecH264
 	Source  Source        // its size and rate
 	Outputs []Output      // as Fit returned them; output i leaves on file descriptor 3+i
 	Segment time.Duration // greatest distance of IDRs; 0 = DefaultSegment
@@ -43,8 +46,8 @@ func (s Spec) withDefaults() Spec {
 
 func (s Spec) validate() error {
 	var errs []error
-	if s.Codec != CodecH264 {
-		errs = append(errs, fmt.Errorf("source codec %q: want %q", s.Codec, CodecH264))
+	if !isCodec(s.Codec) {
+		errs = append(errs, fmt.Errorf("source codec %q: want %q or %q", s.Codec, CodecH264, CodecH265))
 	}
 	if s.Backend != Software {
 		errs = append(errs, fmt.Errorf("transcoding backend %q: want %q", s.Backend, Software))
@@ -57,6 +60,11 @@ func (s Spec) validate() error {
 	}
 	if len(s.Outputs) == 0 {
 		errs = append(errs, errors.New("no outputs: there is nothing to encode"))
+	}
+	for _, o := range s.Outputs {
+		if !isCodec(o.codec()) {
+			errs = append(errs, fmt.Errorf("codec %q of %s: want %q or %q", o.Codec, o.Name(), CodecH264, CodecH265))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -83,18 +91,20 @@ func Args(s Spec) ([]string, error) {
 
 // encode is the part of an output's arguments that says how its frames are chosen and encoded.
 func encode(src Source, o Output, segment time.Duration) []string {
+	passing := []string{"-fps_mode", "passthrough", "-enc_time_base", "-1", "-vf", filters(o)}
+	if o.codec() == CodecH265 {
+		return append(passing, x265(Spec{Source: src, Segment: segment}, o)...)
+	}
 	rate := LeavingRate(src.FPS, o.FPS)
 	bits := strconv.Itoa(o.Bitrate)
-	return []string{
-		"-fps_mode", "passthrough", "-enc_time_base", "-1",
-		"-vf", filters(o),
+	return append(passing,
 		"-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency",
 		"-profile:v", "high", "-level:v", level(o.Width, o.Height, rate, o.Bitrate), "-pix_fmt", "yuv420p",
 		"-threads", strconv.Itoa(sliceThreads(o, rate)),
 		"-g", strconv.Itoa(GOP(src, o, segment)), "-sc_threshold", "0", "-force_key_frames", "source",
 		"-b:v", bits, "-maxrate", bits, "-bufsize", bits,
 		"-x264-params", fmt.Sprintf("fps=%.3f", rate),
-	}
+	)
 }
 
 // filters is the filter chain of an output.

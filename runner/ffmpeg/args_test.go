@@ -78,7 +78,8 @@ func TestArgs_RefusesWhatItCannotDo(t *testing.T) {
 		name, want string
 		spec       ffmpeg.Spec
 	}{
-		{"codec", `source codec "hevc": want "h264"`, ffmpeg.Spec{Codec: "hevc", Source: src, Outputs: outputs}},
+		{"codec", `source codec "av1": want "h264" or "h265"`, ffmpeg.Spec{Codec: "av1", Source: src, Outputs: outputs}},
+		{"codec of a rung", `codec "av1" of 360p30: want "h264" or "h265"`, ffmpeg.Spec{Source: src, Outputs: []ffmpeg.Output{{Rung: outputs[0].Rung, Codec: "av1"}}}},
 		{"backend", `transcoding backend "nvidia": want "software"`, ffmpeg.Spec{Backend: "nvidia", Source: src, Outputs: outputs}},
 		{"segment", `segment of -1s: want a positive time`, ffmpeg.Spec{Segment: -time.Second, Source: src, Outputs: outputs}},
 		{"size", `source of 0 by 0 pixels: want its size`, ffmpeg.Spec{Outputs: outputs}},

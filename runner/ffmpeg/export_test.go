@@ -38,3 +38,12 @@ func InBand(config []byte) ([]byte, error) {
 	}
 	return c.inBand()
 }
+
+// InBand265 is InBand for an HEVC configuration record.
+func InBand265(config []byte) ([]byte, error) {
+	c, err := parseHEVCConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return c.inBand()
+}

@@ -17,10 +17,13 @@ type Source struct {
 // An Output is a rung as it is encoded for one source.
 type Output struct {
 	Rung
-	Width    int  // even, keeps the source's aspect ratio
-	Height   int  // even
-	Decimate bool // frames are left out, because the source has more of them than the rung may have
+	Codec    string // CodecH264 or CodecH265; "" = CodecH264
+	Width    int    // even, keeps the source's aspect ratio
+	Height   int    // even
+	Decimate bool   // frames are left out, because the source has more of them than the rung may have
 }
+
+func (o Output) codec() string { return cmp.Or(o.Codec, CodecH264) }
 
 // Fit returns the rungs that src can feed, highest first (height, then frame rate, then bit rate).
 //

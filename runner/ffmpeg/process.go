@@ -27,7 +27,7 @@ const (
 type Options struct {
 	Spec
 
-	// Config is the source's AVC configuration record; its frames hold NAL units behind their lengths.
+	// Config is the source's AVC or HEVC configuration record; its frames hold NAL units behind their lengths.
 	Config []byte
 	// ReorderDepth is Stream.ReorderDepth of the source: about (PTS − DTS) × rate of a keyframe.
 	ReorderDepth int
@@ -98,7 +98,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("start ffmpeg: %w", err)
 	}
-	config, err := parseAVCConfig(o.Config)
+	config, err := parseConfig(o.Codec, o.Config)
 	if err != nil {
 		return nil, fmt.Errorf("start ffmpeg: %w", err)
 	}
@@ -184,7 +184,7 @@ func (p *Process) run(ctx context.Context, started chan<- error) {
 func (p *Process) feed() {
 	defer p.pipes.in.Close()
 	w, err := NewWriter(p.pipes.in, Stream{
-		FourCC:       "H264",
+		FourCC:       fourCC(p.o.Codec),
 		Width:        p.o.Source.Width,
 		Height:       p.o.Source.Height,
 		Extradata:    p.o.Config,
@@ -274,12 +274,12 @@ func (p *Process) Write(f Packet) error {
 	return err
 }
 
-// Reconfigure says that frames from now on depend on another AVC configuration record: its parameter
+// Reconfigure says that frames from now on depend on another configuration record of the same codec: its parameter
 // sets go in front of the next keyframe. The record in force again is no change. It fails for what is
 // no record, and for one with NAL unit lengths of another size than the first one's: that takes a new
 // process.
 func (p *Process) Reconfigure(config []byte) error {
-	c, err := parseAVCConfig(config)
+	c, err := parseConfig(p.o.Codec, config)
 	if err != nil {
 		return fmt.Errorf("reconfigure ffmpeg: %w", err)
 	}

@@ -11,7 +11,8 @@ import (
 
 // videoFormat is what a stream's parameter sets say.
 type videoFormat struct {
-	sps, pps      []byte
+	sps, pps      []byte  // H.264
+	record        []byte  // H.265: an HEVCDecoderConfigurationRecord; nil for H.264
 	codec         string  // RFC 6381
 	width, height int     // as it is to be displayed, in square pixels
 	fps           float64 // 0 where they do not say

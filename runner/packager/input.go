@@ -117,13 +117,17 @@ func (p *Packager) Rung(i int, s Sample) error {
 // SetRung sets the format of rung i: first of all, before Ready, and again when its encoder changes
 // it, which is a discontinuity of that rung at its next IDR that begins a segment.
 func (p *Packager) SetRung(i int, sps, pps []byte) error {
+	return p.setRung(i, Video{SPS: sps, PPS: pps})
+}
+
+func (p *Packager) setRung(i int, v Video) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := p.tracks.Rungs[i].Name
 	if p.ended {
 		return fmt.Errorf("set format of %s: %w", name, ErrEnded)
 	}
-	f, err := newVideoFormat(sps, pps)
+	f, err := v.format()
 	if err != nil {
 		return fmt.Errorf("set format of %s: %w", name, err)
 	}
@@ -151,15 +155,19 @@ func (p *Packager) SetRung(i int, sps, pps []byte) error {
 // SetSource changes the source's parameter sets from the next frame on, which should be a keyframe:
 // there a segment and a discontinuity begin in all renditions. The same sets again change nothing.
 func (p *Packager) SetSource(sps, pps []byte) error {
+	return p.setSource(Video{SPS: sps, PPS: pps})
+}
+
+func (p *Packager) setSource(v Video) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended {
 		return fmt.Errorf("set format of %s: %w", SourceName, ErrEnded)
 	}
-	if bytes.Equal(sps, p.sets.sps) && bytes.Equal(pps, p.sets.pps) {
+	if bytes.Equal(v.SPS, p.sets.sps) && bytes.Equal(v.PPS, p.sets.pps) && bytes.Equal(v.Record, p.sets.record) {
 		return nil
 	}
-	f, err := newVideoFormat(sps, pps)
+	f, err := v.format()
 	if err != nil {
 		return fmt.Errorf("set format of %s: %w", SourceName, err)
 	}

@@ -120,7 +120,7 @@ func (p *Packager) build(store Store) error {
 
 func (p *Packager) buildSource(store Store) error {
 	v := *p.tracks.Source
-	f, err := newVideoFormat(v.SPS, v.PPS)
+	f, err := v.format()
 	if err != nil {
 		return err
 	}

@@ -24,18 +24,34 @@ type section struct {
 }
 
 func newSection(broadcast, rendition string, scale timescale, codec codecs.Codec) (*section, error) {
+	body, err := initBody(scale, codec)
+	if err != nil {
+		return nil, fmt.Errorf("write init section of %s: %w", rendition, err)
+	}
+	return sectionOf(broadcast, rendition, body), nil
+}
+
+// initBody is the file that an init section is.
+func initBody(scale timescale, codec codecs.Codec) ([]byte, error) {
 	init := fmp4.Init{Tracks: []*fmp4.InitTrack{{ID: trackID, TimeScale: uint32(scale), Codec: codec}}}
 	var buffer seekablebuffer.Buffer
 	if err := init.Marshal(&buffer); err != nil {
-		return nil, fmt.Errorf("write init section of %s: %w", rendition, err)
+		return nil, err
 	}
-	body := withFileType(buffer.Bytes())
+	return withFileType(buffer.Bytes()), nil
+}
+
+// sectionOf gives a file its name.
+func sectionOf(broadcast, rendition string, body []byte) *section {
 	sum := sha256.Sum256(body)
 	hash := hex.EncodeToString(sum[:])[:hashDigits]
-	return &section{hash: hash, key: hls.InitKey(broadcast, rendition, hash), body: body}, nil
+	return &section{hash: hash, key: hls.InitKey(broadcast, rendition, hash), body: body}
 }
 
 func videoSection(broadcast, rendition string, f videoFormat) (*section, error) {
+	if f.record != nil {
+		return hevcSection(broadcast, rendition, f)
+	}
 	return newSection(broadcast, rendition, videoScale, &codecs.H264{SPS: f.sps, PPS: f.pps})
 }
 

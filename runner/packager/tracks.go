@@ -20,9 +20,10 @@ type Tracks struct {
 	Audio      *Audio // nil with video: silence, until SetAudio and Audio bring something else
 }
 
-// Video is the format of H.264 video.
+// Video is the format of H.264 video, or of H.265.
 type Video struct {
-	SPS, PPS  []byte
+	SPS, PPS  []byte  // H.264
+	Record    []byte  // H.265: an HEVCDecoderConfigurationRecord
 	FrameRate float64 // a hint, in frames per second; 0 = what the SPS says, if it does
 	Bandwidth int     // bits per second; 0 = as measured, see Packager.Measured
 }

@@ -3,6 +3,7 @@ import "media-chrome";
 import "media-chrome/menu";
 import "hls-video-element";
 import Hls, { type ErrorData } from "hls.js/dist/hls.mjs";
+import { keepWholeLadders } from "./codecs";
 import { el } from "./dom";
 
 // HlsVideo is what the page uses of <hls-video>.
@@ -82,6 +83,7 @@ export class Player {
     if (!api) {
       return; // the browser plays HLS by itself
     }
+    api.on(Hls.Events.MANIFEST_PARSED, () => keepWholeLadders(api));
     let recovered = 0;
     api.on(Hls.Events.ERROR, (_: string, data: ErrorData) => {
       if (!data.fatal) {
