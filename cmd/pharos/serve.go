@@ -99,7 +99,7 @@ func (s *server) open(ctx context.Context, runnerLog io.Writer) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := ffmpeg.Probe(ctx, "ffmpeg", rungs); err != nil {
+		if err := ffmpeg.Probe(ctx, "ffmpeg", ffmpeg.Software, rungs); err != nil {
 			return fmt.Errorf("TRANSCODE=%q: %w", s.c.transcode, err)
 		}
 	}

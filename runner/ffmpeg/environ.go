@@ -9,6 +9,9 @@ import (
 // credentials in its environment, and a decoder that reads strangers' input must not.
 var passedOn = []string{
 	"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
+	// Which card and which driver: NVIDIA's, VA-API's, and what Xilinx's setup.sh sets.
+	"CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "LIBVA_DRIVER_NAME", "LIBVA_DRIVERS_PATH",
+	"XILINX_XRT", "XILINX_XRM", "XRM_RESERVE_ID", "XRT_INI_PATH",
 }
 
 // environ is the part of all, in the form of os.Environ, that ffmpeg gets, and LC_… with it. It is
