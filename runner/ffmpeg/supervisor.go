@@ -30,6 +30,7 @@ type encoder interface {
 	Wait() error
 	Done() <-chan struct{}
 	Stats() QueueStats
+	PID() int
 }
 
 // A Supervisor keeps a broadcast's rungs coming, with one ffmpeg after another:
@@ -303,7 +304,7 @@ func (s *Supervisor) resumeLocked(f Packet) bool {
 		s.mendLocked(err)
 		return false
 	}
-	s.o.Logger.Info("ffmpeg is begun anew", "starts", s.stats.Starts, "lost", s.stats.Lost)
+	s.o.Logger.Info("ffmpeg is begun anew", "pid", s.current.PID(), "starts", s.stats.Starts, "lost", s.stats.Lost)
 	return true
 }
 
@@ -369,6 +370,16 @@ func (s *Supervisor) Wait() error {
 
 // Done is closed when the Supervisor has ended.
 func (s *Supervisor) Done() <-chan struct{} { return s.done }
+
+// PID is the process id of the ffmpeg that runs; 0 while none does.
+func (s *Supervisor) PID() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil {
+		return 0
+	}
+	return s.current.PID()
+}
 
 // Stats tells what happened so far.
 func (s *Supervisor) Stats() SupervisorStats {

@@ -89,6 +89,8 @@ func (f *fakeFFmpeg) CloseInput() {
 	}()
 }
 
+func (f *fakeFFmpeg) PID() int { return 1 }
+
 func (f *fakeFFmpeg) Done() <-chan struct{} { return f.done }
 
 func (f *fakeFFmpeg) Wait() error {
