@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/pharos-live/pharos/runner/ffmpeg"
 )
@@ -32,4 +33,18 @@ func (s *server) chooseEncoder(ctx context.Context) error {
 		s.log.InfoContext(ctx, "encoder chosen", "asked", string(asked), "backend", s.backend, "refused", choice.Why())
 	}
 	return nil
+}
+
+// deviceEnv is what local runners are told of this machine's cards: it found an encoder with them.
+func (c *config) deviceEnv() []string {
+	if c.flameBackend != "local" {
+		return nil
+	}
+	var env []string
+	for _, name := range ffmpeg.DeviceVariables() {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
 }
