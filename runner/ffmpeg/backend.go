@@ -9,6 +9,7 @@ import (
 // A Backend is what scales and encodes, and mostly what decodes, too.
 type Backend string
 
+// The backends, as the TRANSCODE_BACKEND setting names them.
 const (
 	Software Backend = "software" // the CPU: libavcodec, swscale, libx264
 	Nvidia   Backend = "nvidia"   // NVDEC, CUDA and NVENC

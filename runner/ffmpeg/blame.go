@@ -48,9 +48,9 @@ func lists(ctx context.Context, file, list, name string) bool {
 	return false
 }
 
-// outputName finds the number of an output in what ffmpeg says when an encoder cannot be opened: "Error
-// initializing output stream 1:0 -- Error while opening encoder for output stream #1:0" before 6.1, and
-// "[vost#1:0/h264_nvenc @ 0x…] Error while opening encoder" since.
+// outputName finds the number of an output in what ffmpeg says when an encoder cannot be opened: "Error while
+// opening encoder for output stream #1:0" before 6.1, and "[vost#1:0/h264_nvenc @ 0x…] Error while opening
+// encoder" since.
 var outputName = regexp.MustCompile(`(?:output stream #?|vost#)(\d+):\d+`)
 
 // culprit names the rung whose encoder could not be opened, where the lines tell.

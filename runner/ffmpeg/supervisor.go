@@ -53,12 +53,12 @@ type encoder interface {
 //
 // Methods may be called from several goroutines at once; frames come in order only from one.
 type Supervisor struct {
-	o      SupervisorOptions
-	launch func(ctx context.Context, o Options) (encoder, error)
-	ctx    context.Context
-	works  atomic.Bool // a packet has come out of some ffmpeg
-	tasks  sync.WaitGroup
-	done   chan struct{}
+	o     SupervisorOptions
+	ctx   context.Context
+	start func(o Options) (encoder, context.CancelCauseFunc, error) // an ffmpeg that ends with ctx, or by the function
+	works atomic.Bool                                               // a packet has come out of some ffmpeg
+	tasks sync.WaitGroup
+	done  chan struct{}
 
 	mu        sync.Mutex // protects what follows
 	current   *attempt   // nil: none runs
@@ -101,7 +101,15 @@ func supervise(ctx context.Context, o SupervisorOptions, launch func(context.Con
 		return nil, errors.New("supervise ffmpeg: no OnLost: nobody hears what is lost")
 	}
 	s := &Supervisor{
-		o: o.withDefaults(), launch: launch, ctx: ctx, done: make(chan struct{}), config: o.Config, newest: math.MinInt64,
+		o: o.withDefaults(), ctx: ctx, done: make(chan struct{}), config: o.Config, newest: math.MinInt64,
+	}
+	s.start = func(o Options) (encoder, context.CancelCauseFunc, error) {
+		ctx, stop := context.WithCancelCause(ctx)
+		e, err := launch(ctx, o)
+		if err != nil {
+			stop(nil)
+		}
+		return e, stop, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,13 +151,10 @@ func (s *Supervisor) beginLocked(from int64) error {
 			s.o.OnPacket(rung, st, p)
 		}
 	}
-	ctx, stop := context.WithCancelCause(s.ctx)
 	var err error
-	if a.encoder, err = s.launch(ctx, o); err != nil {
-		stop(nil)
+	if a.encoder, a.stop, err = s.start(o); err != nil {
 		return err
 	}
-	a.stop = stop
 	s.current = a
 	s.stats.Starts++
 	s.tasks.Go(func() { s.watch(a) })
