@@ -54,15 +54,16 @@ func (c *config) ladderSettings() []setting {
 	return []setting{
 		{
 			env: "TRANSCODE", set: c.setTranscode,
-			help: "ladder: <height>p<fps>@<bits/s> joined by |, e.g. 720p30@2000000|360p30@600000; empty = source only",
+			help: "ladder: <height>p<fps>@<bits/s> joined by |, e.g. 720p30@2000000|360p30@600000; the height is the shorter side's; empty = source only",
 		},
 		{
 			env: "TRANSCODE_INCLUDE_SOURCE", aliases: []string{"TRANSCODE_INCLUDE_MASTER"}, def: "true", set: intoBool(&c.includeSource),
 			help: "keep the source rendition in the ladder",
 		},
 		{
-			env: "TRANSCODE_BACKEND", def: "software", set: intoOneOf(&c.transcodeBackend, "software"),
-			help: "what encodes: software",
+			env: "TRANSCODE_BACKEND", aliases: []string{"FLAME_MIX_TARGET"}, def: "software",
+			set:  intoOneOf(&c.transcodeBackend, "software", "nvidia", "xilinx", "vaapi", "auto"),
+			help: "what encodes: software, nvidia, xilinx (U30), vaapi, or auto: the first that works of nvidia, xilinx, vaapi, software",
 		},
 		{
 			env: "SUPPORTS_H265", def: "false", set: intoBool(&c.supportsH265),

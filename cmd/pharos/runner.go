@@ -47,11 +47,11 @@ func (c *config) runnerCommand(redisURL string) pool.Command {
 			"--media-url=" + c.mediaURL,
 			"--data-dir=" + c.dataDir,
 		},
-		Env: []string{
-			"REDIS_URL=" + redisURL,
-			"AWS_ACCESS_KEY_ID=" + c.bucket.accessKey,
-			"AWS_SECRET_ACCESS_KEY=" + c.bucket.secretKey,
-		},
+		Env: append(c.deviceEnv(),
+			"REDIS_URL="+redisURL,
+			"AWS_ACCESS_KEY_ID="+c.bucket.accessKey,
+			"AWS_SECRET_ACCESS_KEY="+c.bucket.secretKey,
+		),
 	}
 }
 

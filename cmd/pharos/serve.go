@@ -24,7 +24,6 @@ import (
 	"github.com/pharos-live/pharos/internal/wire"
 	"github.com/pharos-live/pharos/pool"
 	broadcastv1 "github.com/pharos-live/pharos/proto/pharos/broadcast/v1"
-	"github.com/pharos-live/pharos/runner/ffmpeg"
 	"github.com/pharos-live/pharos/web"
 )
 
@@ -66,6 +65,7 @@ type server struct {
 	redisURL string
 	registry *registry.Registry
 	store    objstore.Store
+	backend  string     // TRANSCODE_BACKEND, or what auto came to
 	pool     *pool.Pool // nil on a web-only edge
 	ingest   *ingest.Server
 	web      *web.Server
@@ -94,19 +94,8 @@ func newServer(ctx context.Context, c *config, log *slog.Logger, runnerLog io.Wr
 }
 
 func (s *server) open(ctx context.Context, runnerLog io.Writer) (err error) {
-	if !s.c.webOnly() {
-		rungs, err := ffmpeg.ParseLadder(s.c.transcode)
-		if err != nil {
-			return err
-		}
-		if err := ffmpeg.Probe(ctx, "ffmpeg", rungs); err != nil {
-			return fmt.Errorf("TRANSCODE=%q: %w", s.c.transcode, err)
-		}
-		if s.c.supportsH265 {
-			if err := ffmpeg.ProbeH265(ctx, "ffmpeg", rungs); err != nil {
-				return fmt.Errorf("SUPPORTS_H265=true: %w", err)
-			}
-		}
+	if err := s.chooseEncoder(ctx); err != nil {
+		return err
 	}
 	if s.httpLn, err = serve.Listen("PHAROS_HTTP_ADDR", s.c.httpAddr); err != nil {
 		return err
@@ -185,7 +174,7 @@ func (s *server) openIngest(runnerLog io.Writer) error {
 	locator := ingest.NewLocator(keys{signer, gens}, s.registry, s.place, ingest.LocatorOptions{
 		Server:      s.name,
 		Packaging:   s.c.packagingProto(),
-		Transcoding: &broadcastv1.Transcoding{Ladder: s.c.transcode, IncludeSource: s.c.includeSource, H265: s.c.supportsH265},
+		Transcoding: &broadcastv1.Transcoding{Ladder: s.c.transcode, IncludeSource: s.c.includeSource, Backend: s.backend, H265: s.c.supportsH265},
 		Full:        fmt.Sprintf("FLAME_MAX=%d and FLAME_MAX_CONCURRENCY=%d", s.c.flameMax, s.c.flameMaxConcurrency),
 		Logger:      s.log,
 	})

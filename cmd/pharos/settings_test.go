@@ -63,12 +63,15 @@ func TestSettings_BareNumbersAreSeconds(t *testing.T) {
 
 func TestSettings_AliasIsRead(t *testing.T) {
 	t.Parallel()
-	c, err := parse(t, nil, env("TRANSCODE_INCLUDE_MASTER", "false"))
+	c, err := parse(t, nil, env("TRANSCODE_INCLUDE_MASTER", "false", "FLAME_MIX_TARGET", "nvidia"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.includeSource {
 		t.Error("TRANSCODE_INCLUDE_MASTER=false was not read")
+	}
+	if c.transcodeBackend != "nvidia" {
+		t.Errorf("FLAME_MIX_TARGET=nvidia gave TRANSCODE_BACKEND=%s", c.transcodeBackend)
 	}
 }
 
@@ -79,6 +82,8 @@ func TestSettings_BadValueNamesVariableValueAndWhatIsAllowed(t *testing.T) {
 		want        []string
 	}{
 		{"TRANSCODE", "720p30", []string{"TRANSCODE", "720p30"}},
+		{"TRANSCODE_BACKEND", "cuda", []string{"TRANSCODE_BACKEND", "cuda", "nvidia", "xilinx", "vaapi", "auto"}},
+		{"FLAME_MIX_TARGET", "host", []string{"FLAME_MIX_TARGET", "host", "nvidia"}},
 		{"PHAROS_PART", "50ms", []string{"PHAROS_PART", "50ms", "200ms", "1s"}},
 		{"PHAROS_PART", "soon", []string{"PHAROS_PART", "soon", "30s"}},
 		{"FLAME_MAX", "0", []string{"FLAME_MAX", "1"}},

@@ -146,6 +146,7 @@ func TestStart_SaysInOneLineWhatIsWrong(t *testing.T) {
 		{"a port in use", []string{"PHAROS_HTTP_ADDR=" + taken.Addr().String()}, []string{"PHAROS_HTTP_ADDR", "in use"}},
 		{"a missing ffmpeg", []string{"TRANSCODE=240p30@300000", "PATH=" + empty}, []string{"ffmpeg", "TRANSCODE"}},
 		{"an encoder that ffmpeg has not", []string{"TRANSCODE=240p30@300000", "PATH=" + ffmpegWithoutX264(t)}, []string{"libx264"}},
+		{"a card that is not there", []string{"TRANSCODE=240p30@300000", "TRANSCODE_BACKEND=xilinx"}, []string{"TRANSCODE_BACKEND=xilinx", "mpsoc_vcu_h264", "setup.sh"}},
 		{"a bad duration", []string{"PHAROS_PART=soon"}, []string{"PHAROS_PART", "soon", "200ms"}},
 		{"a target that is no multiple", []string{"PHAROS_SEGMENT=3s"}, []string{"PHAROS_TARGETDURATION", "PHAROS_SEGMENT"}},
 		{"Redis without a secret", []string{"REDIS_URL=redis://127.0.0.1:1"}, []string{"PHAROS_SECRET"}},

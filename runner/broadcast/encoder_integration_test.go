@@ -3,6 +3,7 @@
 package broadcast_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pharos-live/pharos/internal/hls"
 	"github.com/pharos-live/pharos/internal/registry"
+	"github.com/pharos-live/pharos/internal/wire"
+	broadcastv1 "github.com/pharos-live/pharos/proto/pharos/broadcast/v1"
 	"github.com/pharos-live/pharos/runner/broadcast"
 	"github.com/pharos-live/pharos/runner/ffmpeg"
 )
@@ -21,9 +25,11 @@ import (
 // test binary under the names below: it needs no encoder, and dies when it is told to.
 var encoders = map[string]func() error{
 	"dies-at-once": func() error { return errors.New("Unknown encoder 'libx264'") },
-	"dies-live":    func() error { return encode(90) },
+	"dies-live":    func() error { return encode(75, 0) },
+	"dies-soon":    func() error { return encode(5, 0) },
+	"is-slow":      func() error { return encode(1<<30, 60*time.Millisecond) }, // half the pace of 30 fps
 	"hangs":        func() error { time.Sleep(time.Hour); return nil },
-	"encodes":      func() error { return encode(1 << 30) },
+	"encodes":      func() error { return encode(1<<30, 0) },
 }
 
 func TestMain(m *testing.M) {
@@ -37,8 +43,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// encode makes of so many frames of standard input one each on the first rung's pipe.
-func encode(frames int) error {
+// encode makes of so many frames of standard input one each on the first rung's pipe, and takes so long for it.
+func encode(frames int, each time.Duration) error {
 	in := ffmpeg.NewReader(os.Stdin)
 	if _, err := in.Stream(); err != nil {
 		return err
@@ -60,6 +66,7 @@ func encode(frames int) error {
 		if err != nil {
 			return err
 		}
+		time.Sleep(each)
 		nal := byte(0x41)
 		if p.Key {
 			nal = 0x65
@@ -73,7 +80,7 @@ func encode(frames int) error {
 }
 
 // withEncoder starts a job whose ffmpeg is one of encoders.
-func withEncoder(t *testing.T, name string, o broadcast.Options) *rig {
+func withEncoder(t *testing.T, name string, o broadcast.Options, change ...func(*broadcastv1.Transcoding)) *rig {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -86,6 +93,9 @@ func withEncoder(t *testing.T, name string, o broadcast.Options) *rig {
 	r := newRig(t, o)
 	t.Cleanup(r.close)
 	r.spec.Transcoding.Ladder = "240p30@300000"
+	for _, f := range change {
+		f(r.spec.Transcoding)
+	}
 	r.run()
 	return r
 }
@@ -138,15 +148,115 @@ func TestEncoderIsMissing_TheBroadcastEndsWithTheCause(t *testing.T) {
 	}
 }
 
-// TestEncoderDiesLive_EveryPlaylistEnds holds that what viewers have is ended in good order.
-func TestEncoderDiesLive_EveryPlaylistEnds(t *testing.T) {
+// rungOf are the parts of the rung, by the second of media time that they begin in: how many, and how many
+// of them are gaps.
+func (r *rig) rungOf() (parts, gaps map[int]int) {
+	r.Helper()
+	snap, err := r.edge.Snapshot(context.Background(), "b")
+	if err != nil {
+		r.Fatal(err)
+	}
+	parts, gaps = map[int]int{}, map[int]int{}
+	for _, e := range snap.Entries {
+		event, err := wire.DecodeEvent(e.Data)
+		if err != nil {
+			r.Fatal(err)
+		}
+		switch e := event.(type) { // rendition 0 is the source, 1 the rung
+		case hls.Part:
+			if e.Rendition == 1 {
+				parts[int(e.Start/time.Second)]++
+			}
+		case hls.Gap:
+			if e.Rendition == 1 {
+				parts[int(e.Start/time.Second)]++
+				gaps[int(e.Start/time.Second)]++
+			}
+		}
+	}
+	return parts, gaps
+}
+
+// TestEncoderDiesLive_ItsRungsGoOnAtTheNextKeyframe has an encoder that dies after two and a half seconds.
+func TestEncoderDiesLive_ItsRungsGoOnAtTheNextKeyframe(t *testing.T) {
 	t.Parallel()
 	r := withEncoder(t, "dies-live", broadcast.Options{})
 	p := r.publish()
 	defer p.close()
-	p.media(0, 4*time.Second)
+	p.media(0, 6*time.Second)
+	p.unpublish("the streamer stopped")
+	if err := r.wait(2 * time.Second); err != nil {
+		t.Errorf("the job returned %v, want nil: its encoder was mended", err)
+	}
+	parts, gaps := r.rungOf()
+	for second := range 6 {
+		if parts[second] == 0 {
+			t.Errorf("the rung has nothing in second %d", second)
+		}
+		if lost := second == 3; (gaps[second] == parts[second]) != lost && second != 2 {
+			t.Errorf("second %d has %d parts, %d of them gaps; want gaps in the fourth second alone", second, parts[second], gaps[second])
+		}
+	}
+	if got := r.end(); got != "the streamer stopped" {
+		t.Errorf("the feed's end says %q, want the streamer's", got)
+	}
+	if n := strings.Count(r.log.String(), "ffmpeg has failed"); n != 1 || !strings.Contains(r.log.String(), "Killed") {
+		t.Errorf("got %d log lines of the failure, want one that says what the encoder said last:\n%s", n, r.log)
+	}
+}
+
+// TestEncoderIsSlow_ItsRungsSkipWhatIsLate has an encoder with half the pace that is needed.
+func TestEncoderIsSlow_ItsRungsSkipWhatIsLate(t *testing.T) {
+	t.Parallel()
+	r := withEncoder(t, "is-slow", broadcast.Options{})
+	p := r.publish()
+	defer p.close()
+	p.media(0, 12*time.Second)
+	p.unpublish("the streamer stopped")
+	if err := r.wait(4 * time.Second); err != nil {
+		t.Errorf("the job returned %v, want nil", err)
+	}
+	if !strings.Contains(r.log.String(), "slower than its source") {
+		t.Errorf("the log does not say that the encoder is slow:\n%s", r.log)
+	}
+	parts, gaps := r.rungOf()
+	after := 0
+	for second := 7; second < 12; second++ {
+		after += parts[second] - gaps[second]
+	}
+	if after == 0 {
+		t.Errorf("nothing came of the last five seconds: parts %v, gaps %v", parts, gaps)
+	}
+}
+
+// TestEncoderKeepsDying_TheSourceGoesOn holds that viewers keep what there is.
+func TestEncoderKeepsDying_TheSourceGoesOn(t *testing.T) {
+	t.Parallel()
+	r := withEncoder(t, "dies-soon", broadcast.Options{})
+	p := r.publish()
+	defer p.close()
+	p.media(0, 6*time.Second)
+	p.unpublish("the streamer stopped")
+	if err := r.wait(2 * time.Second); err != nil {
+		t.Errorf("the job returned %v, want nil", err)
+	}
+	if _, gaps := r.rungOf(); gaps[1] == 0 || gaps[3] == 0 || gaps[5] == 0 {
+		t.Errorf("gaps by second: %v, want some in each", gaps)
+	}
+	if n := strings.Count(r.log.String(), "ffmpeg keeps failing"); n != 1 {
+		t.Errorf("%d lines say that it is given up, want one:\n%s", n, r.log)
+	}
+}
+
+// TestEncoderKeepsDying_WithoutTheSourceEveryPlaylistEnds holds that what viewers have is ended in good order.
+func TestEncoderKeepsDying_WithoutTheSourceEveryPlaylistEnds(t *testing.T) {
+	t.Parallel()
+	r := withEncoder(t, "dies-soon", broadcast.Options{}, func(tr *broadcastv1.Transcoding) { tr.IncludeSource = false })
+	p := r.publish()
+	defer p.close()
+	p.media(0, 6*time.Second)
 	err := r.wait(2 * time.Second)
-	if err == nil || !strings.Contains(err.Error(), "Killed") {
+	if err == nil || !strings.Contains(err.Error(), "encode the rungs") || !strings.Contains(err.Error(), "Killed") {
 		t.Errorf("the job returned %v, want what the encoder said last", err)
 	}
 	if got := r.end(); !strings.Contains(got, "encode the rungs") {
@@ -157,6 +267,28 @@ func TestEncoderDiesLive_EveryPlaylistEnds(t *testing.T) {
 	}
 	if n := strings.Count(r.log.String(), `msg="broadcast has ended"`); n != 1 {
 		t.Errorf("got %d log lines of the end, want one:\n%s", n, r.log)
+	}
+}
+
+// TestEncoderOfAnotherBackend_IsProbedBeforeTheJobIsTaken holds that a runner without the card refuses.
+func TestEncoderOfAnotherBackend_IsProbedBeforeTheJobIsTaken(t *testing.T) {
+	t.Parallel()
+	backend := func(b string) func(*broadcastv1.Transcoding) {
+		return func(tr *broadcastv1.Transcoding) { tr.Backend = b }
+	}
+	r := withEncoder(t, "dies-at-once", broadcast.Options{}, backend("nvidia"))
+	select {
+	case <-r.ready:
+		t.Error("the job was taken")
+	default:
+	}
+	err := r.wait(5 * time.Second)
+	if err == nil || !strings.Contains(err.Error(), "TRANSCODE_BACKEND=nvidia on this runner: ") || !strings.Contains(err.Error(), "h264_nvenc") {
+		t.Errorf("the job returned %v, want the backend and the encoder that is missing", err)
+	}
+	r = withEncoder(t, "encodes", broadcast.Options{}, backend("auto"))
+	if !strings.Contains(r.log.String(), `msg="encoder chosen" asked=auto backend=nvidia`) {
+		t.Errorf("the log does not say what auto came to:\n%s", r.log)
 	}
 }
 

@@ -45,7 +45,7 @@ func (v *videoConfig) packaged() *packager.Video {
 // else.
 func (p plan) withH265(outputs []ffmpeg.Output, v *videoConfig) []ffmpeg.Output {
 	if v.isH265() && len(outputs) == 0 {
-		return ffmpeg.Fit([]ffmpeg.Rung{ffmpeg.DefaultRung(v.source())}, v.source())
+		return p.backend.Fit([]ffmpeg.Rung{ffmpeg.DefaultRung(v.source())}, v.source())
 	}
 	if p.h265 {
 		return ffmpeg.WithH265(outputs)

@@ -19,14 +19,14 @@ import (
 // the rungs if there are any, and the feed. Its goroutines all belong to group
 // and end by finish or abort.
 //
-// It fails in two ways. A fault (the encoder died, or made what cannot be read)
-// leaves all that is needed to end the broadcast in good order: faulty is closed,
-// and everything goes on. An error of the packager or the feed ends ctx: nothing
-// can be announced any more.
+// It fails in two ways. A fault (the encoder cannot go on, or made what cannot be
+// read) leaves all that is needed to end the broadcast in good order: faulty is
+// closed, and everything goes on. An error of the packager or the feed ends ctx:
+// nothing can be announced any more.
 type pipeline struct {
 	log         *slog.Logger
 	packager    *packager.Packager
-	encoder     *ffmpeg.Process // nil without rungs
+	encoder     *ffmpeg.Supervisor // nil without rungs
 	stopEncoder context.CancelCauseFunc
 	outputs     []ffmpeg.Output // the rungs
 	feed        *feed
@@ -57,6 +57,9 @@ const (
 	// encoderLag is how far the encoder may fall behind before it leaves frames
 	// out, in time of the source.
 	encoderLag = 5 * time.Second
+	// encoderGrace is what an ffmpeg that is no longer wanted gets to end by
+	// itself: the next one waits for that.
+	encoderGrace = 500 * time.Millisecond
 )
 
 // startPipeline starts all that turns frames into a broadcast. The feed is
@@ -110,7 +113,7 @@ func predictors(p plan, t *tracks, outputs []ffmpeg.Output) []packager.Predictor
 	return all
 }
 
-// startEncoder starts the one ffmpeg of the broadcast, if it has rungs.
+// startEncoder starts the encoder of the broadcast, one ffmpeg after another, if it has rungs.
 func (l *pipeline) startEncoder(ctx context.Context, p plan, t *tracks, outputs []ffmpeg.Output, path string) error {
 	if len(outputs) == 0 {
 		return nil
@@ -118,29 +121,43 @@ func (l *pipeline) startEncoder(ctx context.Context, p plan, t *tracks, outputs 
 	l.outputs = outputs
 	formats := make([]string, len(outputs)) // each is its rung's goroutine's own
 	ctx, stop := context.WithCancelCause(ctx)
-	process, err := ffmpeg.Start(ctx, ffmpeg.Options{
-		Spec:         ffmpeg.Spec{Codec: t.video.encoded(), Source: t.video.source(), Outputs: outputs, Segment: p.packaging.Segment},
-		Config:       t.video.record,
-		ReorderDepth: t.reorderDepth(),
-		Path:         path,
-		QueueFrames:  int(encoderLag.Seconds() * max(t.video.FPS, usualRate)),
-		Logger:       l.log,
-		OnPacket: func(rung int, s ffmpeg.Stream, pkt ffmpeg.Packet) {
-			if f := string(s.Extradata); f != formats[rung] {
-				formats[rung] = f
-				l.format(rung, s.Extradata)
+	encoder, err := ffmpeg.Supervise(ctx, ffmpeg.SupervisorOptions{
+		Options: ffmpeg.Options{
+			Spec:         ffmpeg.Spec{Codec: t.video.encoded(), Source: t.video.source(), Outputs: outputs, Segment: p.packaging.Segment, Backend: p.backend},
+			Config:       t.video.record,
+			ReorderDepth: t.reorderDepth(),
+			Path:         path,
+			QueueFrames:  int(encoderLag.Seconds() * max(t.video.FPS, usualRate)),
+			Grace:        encoderGrace,
+			Logger:       l.log,
+			OnPacket: func(rung int, s ffmpeg.Stream, pkt ffmpeg.Packet) {
+				if f := string(s.Extradata); f != formats[rung] {
+					formats[rung] = f
+					l.format(rung, s.Extradata)
+				}
+				l.rung(rung, pkt)
+			},
+		},
+		OnLost: func(until int64) {
+			for rung := range outputs {
+				_ = l.packager.LoseRung(rung, until) // after the end nothing is left to lose
 			}
-			l.rung(rung, pkt)
+		},
+		OnGivenUp: func(err error) {
+			// As long as viewers have the source, the rungs may stay gaps.
+			if !p.listsSource(outputs) || !l.known() {
+				l.fail(fmt.Errorf("encode the rungs: %w", err))
+			}
 		},
 	})
 	if err != nil {
 		stop(err)
 		return fmt.Errorf("start the encoder of %d rungs: %w", len(outputs), err)
 	}
-	l.encoder, l.stopEncoder = process, stop
+	l.encoder, l.stopEncoder = encoder, stop
 	l.group.Go(func() error {
 		defer stop(nil)
-		if err := process.Wait(); err != nil && !errors.Is(err, errBehind) {
+		if err := encoder.Wait(); err != nil && !errors.Is(err, errBehind) {
 			l.fail(fmt.Errorf("encode the rungs: %w", err))
 		}
 		return nil
@@ -243,8 +260,8 @@ func (l *pipeline) video(f *broadcastv1.Frame) error {
 		return nil
 	}
 	err := l.encoder.Write(ffmpeg.Packet{PTS: max(s.PTS, 0), Key: s.Key, Data: s.Data})
-	if errors.Is(err, ffmpeg.ErrBehind) || errors.Is(err, ffmpeg.ErrClosed) {
-		return nil // the first mends itself at a keyframe and is counted; the second is told by Wait
+	if errors.Is(err, ffmpeg.ErrBehind) || errors.Is(err, ffmpeg.ErrDown) || errors.Is(err, ffmpeg.ErrClosed) {
+		return nil // the first two mend themselves at a keyframe and are counted; the third is told by Wait
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 type plan struct {
 	packaging     packager.Config
 	rungs         []ffmpeg.Rung
+	backend       ffmpeg.Backend // what encodes them; Auto until it is chosen
 	includeSource bool
 	h265          bool // each rung in H.265, too
 }
@@ -39,6 +40,9 @@ func planOf(spec *broadcastv1.Spec) (plan, error) {
 		return p, fmt.Errorf("read the job's ladder: %w", err)
 	}
 	p.rungs = rungs
+	if p.backend, err = ffmpeg.ParseBackend(spec.GetTranscoding().GetBackend()); err != nil {
+		return p, fmt.Errorf("read the job's spec: %w", err)
+	}
 	return p, nil
 }
 
@@ -47,16 +51,18 @@ func (p plan) outputs(v *videoConfig) []ffmpeg.Output {
 	if v == nil {
 		return nil
 	}
-	return p.withH265(ffmpeg.Fit(p.rungs, v.source()), v)
+	return p.withH265(p.backend.Fit(p.rungs, v.source()), v)
 }
 
-// tracks are what the packager is to make of the source and these rungs. The
-// source rendition stands in the ladder where it was asked for, and where
+// listsSource says whether the source rendition stands in the ladder: where it was asked for, and where
 // nothing else would be left of the video.
+func (p plan) listsSource(outputs []ffmpeg.Output) bool { return p.includeSource || len(outputs) == 0 }
+
+// tracks are what the packager is to make of the source and these rungs.
 func (p plan) tracks(t *tracks, outputs []ffmpeg.Output) packager.Tracks {
 	var out packager.Tracks
 	if v := t.video; v != nil {
-		out.ListSource = p.includeSource || len(outputs) == 0
+		out.ListSource = p.listsSource(outputs)
 		out.Source = v.packaged()
 	}
 	if t.audio != nil {

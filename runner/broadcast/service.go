@@ -21,8 +21,12 @@
 //     returns, or, when the runner died or Run says that it failed, by the app
 //     server that placed it, under the next term. A broadcast that is fenced
 //     writes nothing more: another term has it.
-//   - An encoder that fails ends the broadcast, but takes nothing with it that
-//     viewers have.
+//   - What is asked to encode the rungs encodes them on this machine, or the job
+//     fails before any frame is taken.
+//   - An encoder that fails leaves a hole in its rungs, of gaps, and is begun anew
+//     at the next keyframe. It ends the broadcast only where it fails before its
+//     first packet, or keeps failing while the source is no rendition: then nothing
+//     is left to watch. It takes nothing with it that viewers have.
 //   - The lease of the channel is held until the broadcast is flushed, and a
 //     broadcast whose lease is lost to a newer epoch or term ends.
 //   - Nothing outlives Run: no goroutine, no ffmpeg, no lease; but for a Publish
@@ -94,6 +98,7 @@ type Service struct {
 	store    Store
 	registry Registry
 	o        Options
+	encoders encoders
 
 	mu       sync.Mutex // protects sessions
 	sessions map[string]*session
@@ -101,7 +106,7 @@ type Service struct {
 
 // New makes a Service; it starts nothing.
 func New(store Store, registry Registry, o Options) *Service {
-	return &Service{store: store, registry: registry, o: o.withDefaults(), sessions: map[string]*session{}}
+	return &Service{store: store, registry: registry, o: o.withDefaults(), encoders: newEncoders(), sessions: map[string]*session{}}
 }
 
 // compressMin is the size, in bytes, from which an answer is compressed. An

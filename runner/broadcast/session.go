@@ -66,7 +66,7 @@ func (s *Service) Run(ctx context.Context, spec *broadcastv1.Spec, ready func(*b
 
 // run is the broadcast from top to bottom.
 func (se *session) run(ctx context.Context, ready func(*broadcastv1.Started)) error {
-	plan, err := planOf(se.spec)
+	plan, err := se.service.planFor(ctx, se.spec)
 	if err != nil {
 		return err
 	}

@@ -1,17 +1,14 @@
 package ffmpeg
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"time"
 )
-
-// A Backend is what encodes.
-type Backend string
-
-// Software is libx264 on the CPU.
-const Software Backend = "software"
 
 // The codecs of the source that ffmpeg is given, and of rungs.
 const (
@@ -28,19 +25,13 @@ type Spec struct {
 	Source  Source        // its size and rate
 	Outputs []Output      // as Fit returned them; output i leaves on file descriptor 3+i
 	Segment time.Duration // greatest distance of IDRs; 0 = DefaultSegment
-	Backend Backend       // "" = Software, the only one
+	Backend Backend       // "" = Software; not Auto, which Choose resolves
 }
 
 func (s Spec) withDefaults() Spec {
-	if s.Codec == "" {
-		s.Codec = CodecH264
-	}
-	if s.Segment == 0 {
-		s.Segment = DefaultSegment
-	}
-	if s.Backend == "" {
-		s.Backend = Software
-	}
+	s.Codec = cmp.Or(s.Codec, CodecH264)
+	s.Segment = cmp.Or(s.Segment, DefaultSegment)
+	s.Backend = cmp.Or(s.Backend, Software)
 	return s
 }
 
@@ -49,8 +40,8 @@ func (s Spec) validate() error {
 	if !isCodec(s.Codec) {
 		errs = append(errs, fmt.Errorf("source codec %q: want %q or %q", s.Codec, CodecH264, CodecH265))
 	}
-	if s.Backend != Software {
-		errs = append(errs, fmt.Errorf("transcoding backend %q: want %q", s.Backend, Software))
+	if !slices.Contains(Backends(), s.Backend) {
+		errs = append(errs, fmt.Errorf("transcoding backend %q: want one of %q", s.Backend, Backends()))
 	}
 	if s.Segment < 0 {
 		errs = append(errs, fmt.Errorf("segment of %v: want a positive time", s.Segment))
@@ -66,6 +57,9 @@ func (s Spec) validate() error {
 			errs = append(errs, fmt.Errorf("codec %q of %s: want %q or %q", o.Codec, o.Name(), CodecH264, CodecH265))
 		}
 	}
+	if r := s.Backend.recipe(); r.check != nil && len(errs) == 0 {
+		errs = append(errs, r.check(s))
+	}
 	return errors.Join(errs...)
 }
 
@@ -76,40 +70,38 @@ func Args(s Spec) ([]string, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
+	r := s.Backend.recipe()
 	args := []string{
 		"-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning",
 		"-copyts", "-probesize", "4096", "-analyzeduration", "0",
-		"-flags", "low_delay", "-f", "nut", "-i", "pipe:0",
+	}
+	args = append(args, r.device...)
+	args = append(args, "-flags", "low_delay", "-f", "nut", "-i", "pipe:0")
+	if r.graph != nil {
+		args = append(args, "-filter_complex", r.graph(s))
 	}
 	for i, o := range s.Outputs {
-		args = append(args, "-map", "0:v:0")
-		args = append(args, encode(s.Source, o, s.Segment)...)
+		if r.graph != nil {
+			args = append(args, "-map", fmt.Sprintf("[v%d]", i))
+		} else {
+			args = append(args, "-map", "0:v:0")
+		}
+		args = append(args, r.passing...)
+		if r.filters != nil {
+			args = append(args, "-vf", r.filters(o))
+		}
+		args = append(args, r.encoder(s, o)...)
 		args = append(args, "-f", "nut", "-write_index", "0", "-flush_packets", "1", "pipe:"+strconv.Itoa(3+i))
 	}
 	return args, nil
 }
 
-// encode is the part of an output's arguments that says how its frames are chosen and encoded.
-func encode(src Source, o Output, segment time.Duration) []string {
-	passing := []string{"-fps_mode", "passthrough", "-enc_time_base", "-1", "-vf", filters(o)}
-	if o.codec() == CodecH265 {
-		return append(passing, x265(Spec{Source: src, Segment: segment}, o)...)
-	}
-	rate := LeavingRate(src.FPS, o.FPS)
-	bits := strconv.Itoa(o.Bitrate)
-	return append(passing,
-		"-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency",
-		"-profile:v", "high", "-level:v", level(o.Width, o.Height, rate, o.Bitrate), "-pix_fmt", "yuv420p",
-		"-threads", strconv.Itoa(sliceThreads(o, rate)),
-		"-g", strconv.Itoa(GOP(src, o, segment)), "-sc_threshold", "0", "-force_key_frames", "source",
-		"-b:v", bits, "-maxrate", bits, "-bufsize", bits,
-		"-x264-params", fmt.Sprintf("fps=%.3f", rate),
-	)
-}
+// passing keeps every timestamp that ffmpeg is given.
+var passing = []string{"-fps_mode", "passthrough", "-enc_time_base", "-1"}
 
-// filters is the filter chain of an output.
-func filters(o Output) string {
-	scale := fmt.Sprintf("scale=%d:%d:flags=bicubic,setsar=1", o.Width, o.Height)
+// chain is the filter chain of an output: frames are chosen before anything is done with them, and
+// what scales them comes behind.
+func chain(o Output, scale string) string {
 	if !o.Decimate {
 		return scale
 	}
@@ -124,10 +116,21 @@ func selectExpr(fps int) string {
 	return fmt.Sprintf(`select=if(key\,1\,gte(t-prev_selected_t\,%.9f))`, threshold)
 }
 
-// sliceThreads is how many threads encode a frame of o together, each a slice of it, as zerolatency has no
-// frame threads: one for each 720p30's worth of macroblocks, as slices cost bits in small pictures.
-func sliceThreads(o Output, rate float64) int {
-	const worth, most = 108_000, 4
-	perSecond := float64(blocks(o.Width)*blocks(o.Height)) * rate
-	return min(1+int(perSecond/(worth+1)), most)
+// keyframes are the options by which IDRs come at the source's keyframes, and gop frames behind the last.
+func keyframes(s Spec, o Output) []string {
+	return []string{"-g", strconv.Itoa(GOP(s.Source, o, s.Segment)), "-force_key_frames", "source"}
+}
+
+// declaredRate is the frame rate, in frames per second, that the input's header tells ffmpeg.
+func (s Spec) declaredRate() float64 {
+	return cmp.Or(s.Source.FPS, float64(s.Outputs[0].FPS))
+}
+
+// bits are the options for o's bit rate where the encoder takes the input's declared rate for its own.
+// Select leaves that as it was, and no option of ffmpeg changes it without touching timestamps; an
+// encoder that shares bits out per frame, and gets every second frame only, is therefore asked for twice
+// the rate. Its buffer stays one second's worth of what really comes out.
+func (s Spec) bits(o Output) (rate, buffer string) {
+	share := s.declaredRate() / LeavingRate(s.Source.FPS, o.FPS)
+	return strconv.Itoa(int(math.Round(float64(o.Bitrate) * share))), strconv.Itoa(o.Bitrate)
 }

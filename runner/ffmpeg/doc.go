@@ -1,4 +1,5 @@
-// Package ffmpeg encodes a broadcast's ladder of renditions with one ffmpeg process.
+// Package ffmpeg encodes a broadcast's ladder of renditions with one ffmpeg process, and begins another
+// where that fails.
 //
 //	             ┌──────────────── ffmpeg ────────────────┐
 //	Write ─queue─▶ stdin, NUT ─ decode ─┬─ select, scale, x264 ─ fd 3, NUT ─▶ OnPacket(0, …)
@@ -6,9 +7,10 @@
 //	                                    └─ …                     stderr ─▶ log, last 20 lines kept
 //
 // The source is decoded once and encoded per rung. Only video goes in; audio goes around it.
-// Everything but [Process] and [Probe] is pure: [ParseLadder] reads the TRANSCODE setting, [Fit]
-// chooses the rungs that a source can feed, [Args] turns them into the command line, and
-// [IDRPredictor] tells where the rungs' IDRs will fall.
+// A [Process] is one ffmpeg, a [Supervisor] keeps one after another going, and [Probe] and [Choose] find
+// out what this machine can encode with. Everything else is pure: [ParseLadder] reads the TRANSCODE
+// setting, [Backend.Fit] chooses the rungs that a source can feed, [Args] turns them into the command line,
+// and [IDRPredictor] tells where the rungs' IDRs will fall.
 //
 // # What it promises
 //
@@ -18,12 +20,16 @@
 //     after the last IDR of its rung: a segment's length never passes without one, as long as the
 //     source keeps the rate that [Source] names.
 //   - Bit rates hold over VBV windows of one second: busy content within 10 % of what was asked, easy
-//     content below. x264 shares bits out per frame: a source with more frames per second than
+//     content below. Encoders share bits out per frame: a source with more frames per second than
 //     Source.FPS says gets more, in proportion, so measure it rather than trust metadata.
+//   - Rungs of up to 480 lines are Main profile, higher ones High; the level is the lowest that holds size,
+//     rate and bit rate. Closed GOPs, no B-frames, 4:2:0, 8 bits.
 //   - No frame waits for another one: each is out of every rung before the next one comes in, unless the
 //     source has B-frames.
 //   - [Process.Write] never waits for ffmpeg. When ffmpeg falls behind, whole GOPs are left out at the
 //     front door, counted, and the rest stays decodable.
+//   - A [Supervisor] notices an ffmpeg that has ended, stalled or fallen behind, says so once, and has the
+//     next keyframe begin another. It tells what is lost meanwhile, and all that comes is whole.
 //   - ffmpeg ends when its context does (SIGTERM, then SIGKILL), and on Linux also when this process
 //     dies. It sees no credentials: its environment is an allow-list.
 //
@@ -46,6 +52,25 @@
 //     (force-cfr=0) would do that, too, but holds each frame back until the next one comes.
 //   - veryfast with zerolatency: no lookahead, no B-frames, threads by slices instead of by frames.
 //   - -flush_packets 1: without it packets wait for a 32 KiB buffer to fill.
+//
+// # Backends
+//
+//	           decodes            scales          encodes
+//	software   CPU                CPU             libx264
+//	nvidia     NVDEC              scale_cuda      h264_nvenc
+//	vaapi      the graphics       scale_vaapi     h264_vaapi
+//	xilinx     CPU                multiscale_xma  mpsoc_vcu_h264    (Alveo U30, Xilinx's ffmpeg)
+//
+// The recipe is the same: NUT, select, passthrough, IDRs by -force_key_frames source and by count, constant
+// bit rate, no B-frames, no lookahead, and no picture held back that an option can set free. What is
+// particular to each stands with its recipe. Golden files hold all of them; what they do was tried in
+// software only.
+//
+//   - Hardware encoders have no option like x264's fps=, and believe the frame rate in front of select. They
+//     are asked for as many times the bit rate as select leaves frames out.
+//   - x264 begins its count of frames anew at a forced IDR, and so does VA-API, where ffmpeg itself
+//     counts. Should a card's driver count on, IDRs between keyframes come elsewhere than foreseen: only
+//     GOPs longer than a segment notice, and the packager counts such cuts.
 //
 // # Mid-stream changes
 //

@@ -1,6 +1,10 @@
 package ffmpeg
 
-import "log/slog"
+import (
+	"context"
+	"log/slog"
+	"time"
+)
 
 // What external tests need of the inside.
 var (
@@ -46,4 +50,22 @@ func InBand265(config []byte) ([]byte, error) {
 		return nil, err
 	}
 	return c.inBand()
+}
+
+// Gauge is a gauge with names that external tests can use.
+type Gauge struct{ g *gauge }
+
+func NewGauge(stall, first, lag time.Duration, holds, rungs int) Gauge {
+	return Gauge{&gauge{stall: stall, first: first, lag: lag, holds: holds, rungs: make([]rungGauge, rungs)}}
+}
+
+func (g Gauge) Put(now time.Time, f Packet)                      { g.g.put(now, f) }
+func (g Gauge) Got(i int, pts int64)                             { g.g.got(i, pts) }
+func (g Gauge) Check(now time.Time, name func(int) string) error { return g.g.check(now, name) }
+
+type Encoder = encoder
+
+// SuperviseBy is Supervise with another way to start an ffmpeg.
+func SuperviseBy(ctx context.Context, o SupervisorOptions, launch func(context.Context, Options) (Encoder, error)) (*Supervisor, error) {
+	return supervise(ctx, o, launch)
 }

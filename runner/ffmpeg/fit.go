@@ -25,27 +25,48 @@ type Output struct {
 
 func (o Output) codec() string { return cmp.Or(o.Codec, CodecH264) }
 
+// either is what o's codec asks for.
+func (o Output) either(h264, h265 string) string {
+	if o.codec() == CodecH265 {
+		return h265
+	}
+	return h264
+}
+
+// profile is the profile of an output.
+func (o Output) profile() string { return o.either(profileOf(o.Rung), "main") }
+
+// Fit is [Backend.Fit] of Software.
+func Fit(rungs []Rung, src Source) []Output { return Software.Fit(rungs, src) }
+
 // Fit returns the rungs that src can feed, highest first (height, then frame rate, then bit rate).
 //
-// It never scales up: a rung taller than the source is left out, one of equal height stays. A rung
-// with a higher frame rate than the source is encoded at the source's rate, so that 29.97 does for 30.
-// For portrait video the height counts as it is. A source without a size, or lower than every rung,
-// gives nothing at all: then the caller offers the source itself.
-func Fit(rungs []Rung, src Source) []Output {
+// A rung's height is that of its picture's shorter side, whichever way up that stands: of 1080 by 1920
+// pixels 720p30 makes 720 by 1280, as many as of 1920 by 1080, and so its bit rate suits both.
+//
+// It never scales up: a rung taller than the source's shorter side is left out, one of equal height stays.
+// A rung with a higher frame rate than the source is encoded at the source's rate, so that 29.97 does for
+// 30. Sides are rounded to what b can encode, the shorter one down; a rung whose longer side is too long
+// for b is left out. A source without a size, or lower than every rung, gives nothing at all: then the
+// caller offers the source itself.
+func (b Backend) Fit(rungs []Rung, src Source) []Output {
 	if src.Width <= 0 || src.Height <= 0 {
 		return nil
 	}
+	short, long := min(src.Width, src.Height), max(src.Width, src.Height)
+	limits := b.limits()
 	var out []Output
 	for _, r := range rungs {
-		if r.Height > src.Height {
+		s := snap(math.Floor, float64(r.Height), limits.grid)
+		l := snap(math.Round, float64(long)*float64(r.Height)/float64(short), limits.grid)
+		if r.Height > short || limits.longest > 0 && l > limits.longest {
 			continue
 		}
-		out = append(out, Output{
-			Rung:     r,
-			Width:    even(math.Round(float64(src.Width) * float64(r.Height) / float64(src.Height) / 2)),
-			Height:   even(math.Floor(float64(r.Height) / 2)),
-			Decimate: src.FPS <= 0 || LeavingRate(src.FPS, r.FPS) < src.FPS,
-		})
+		o := Output{Rung: r, Width: l, Height: s, Decimate: src.FPS <= 0 || LeavingRate(src.FPS, r.FPS) < src.FPS}
+		if src.Height > src.Width {
+			o.Width, o.Height = s, l
+		}
+		out = append(out, o)
 	}
 	slices.SortStableFunc(out, func(a, b Output) int {
 		return cmp.Or(cmp.Compare(b.Rung.Height, a.Rung.Height), cmp.Compare(b.FPS, a.FPS), cmp.Compare(b.Bitrate, a.Bitrate))
@@ -53,8 +74,10 @@ func Fit(rungs []Rung, src Source) []Output {
 	return out
 }
 
-// even doubles half a dimension; 4:2:0 video has no odd one, and none below 2.
-func even(half float64) int { return 2 * max(int(half), 1) }
+// snap brings a side to a multiple of grid, by round: at least one of it.
+func snap(round func(float64) float64, side float64, grid int) int {
+	return max(int(round(side/float64(grid))), 1) * grid
+}
 
 // minGap is the least distance, in ticks, that select keeps between a frame and the one before it
 // when it caps the rate at fps: 0.9 of a frame, as timestamps of RTMP are whole milliseconds.

@@ -42,9 +42,14 @@ func TestFit(t *testing.T) {
 		{"unknown rate is capped", "720p30@2000000", ffmpeg.Source{Width: 1280, Height: 720}, []string{"720p30 1280x720 decimated"}},
 		{"odd sizes become even", "333p30@600000", ffmpeg.Source{Width: 1365, Height: 767, FPS: 30}, []string{"333p30 592x332"}},
 		{"odd source of equal height", "767p30@600000", ffmpeg.Source{Width: 1365, Height: 767, FPS: 30}, []string{"767p30 1366x766"}},
-		{"portrait counts its height", "1280p30@2000000|640p30@600000", ffmpeg.Source{Width: 720, Height: 1280, FPS: 30}, []string{"1280p30 720x1280", "640p30 360x640"}},
+		{"portrait counts its width", "1080p30@4000000|720p30@2000000|360p30@600000", ffmpeg.Source{Width: 1080, Height: 1920, FPS: 30}, []string{"1080p30 1080x1920", "720p30 720x1280", "360p30 360x640"}},
+		{"portrait is never scaled up", "1080p30@4000000|720p30@2000000", ffmpeg.Source{Width: 720, Height: 1280, FPS: 30}, []string{"720p30 720x1280"}},
+		{"odd portrait becomes even", "333p30@600000", ffmpeg.Source{Width: 767, Height: 1365, FPS: 30}, []string{"333p30 332x592"}},
+		{"a square counts either side", "480p30@600000", ffmpeg.Source{Width: 720, Height: 720, FPS: 30}, []string{"480p30 480x480"}},
+		{"a wide picture", "360p30@600000", ffmpeg.Source{Width: 3440, Height: 1440, FPS: 60}, []string{"360p30 860x360 decimated"}},
 		{"no size gives nothing", "2p1@10000", ffmpeg.Source{FPS: 30}, nil},
-		{"a sliver keeps two columns", "100p30@10000", ffmpeg.Source{Width: 2, Height: 1000, FPS: 30}, []string{"100p30 2x100"}},
+		{"a sliver keeps two columns", "3p30@10000", ffmpeg.Source{Width: 3, Height: 1000, FPS: 30}, []string{"3p30 2x1000"}},
+		{"25 stays 25", "720p30@2000000|720p25@2000000", ffmpeg.Source{Width: 1280, Height: 720, FPS: 25}, []string{"720p30 1280x720", "720p25 1280x720"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -60,6 +65,31 @@ func TestFit(t *testing.T) {
 				t.Errorf("Fit (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestFit_KeepsToTheBackendsGridAndLimits(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		backend ffmpeg.Backend
+		src     ffmpeg.Source
+		ladder  string
+		want    []string
+	}{
+		{ffmpeg.Xilinx, ffmpeg.Source{Width: 1920, Height: 1080, FPS: 30}, "480p30@900000|270p30@300000", []string{"852x480", "480x268"}},
+		{ffmpeg.Xilinx, ffmpeg.Source{Width: 1080, Height: 1920, FPS: 30}, "480p30@900000", []string{"480x852"}},
+		{ffmpeg.Nvidia, ffmpeg.Source{Width: 1920, Height: 1080, FPS: 30}, "480p30@900000", []string{"854x480"}},
+		{ffmpeg.Xilinx, ffmpeg.Source{Width: 5120, Height: 2160, FPS: 30}, "2160p30@9000000|1080p30@3000000", []string{"2560x1080"}},
+		{ffmpeg.Nvidia, ffmpeg.Source{Width: 5120, Height: 2160, FPS: 30}, "2160p30@9000000|1080p30@3000000", []string{"2560x1080"}},
+		{ffmpeg.VAAPI, ffmpeg.Source{Width: 5120, Height: 2160, FPS: 30}, "2160p30@9000000", []string{"5120x2160"}},
+	} {
+		var got []string
+		for _, o := range tt.backend.Fit(ladder(t, tt.ladder), tt.src) {
+			got = append(got, fmt.Sprintf("%dx%d", o.Width, o.Height))
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s of %+v (-want +got):\n%s", tt.backend, tt.src, diff)
+		}
 	}
 }
 
@@ -114,26 +144,32 @@ func TestLeavingRateAndGOP(t *testing.T) {
 func TestLevel(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
+		profile string
 		w, h    int
 		fps     float64
 		bitrate int
 		want    string
 	}{
-		{64, 48, 30, 10_000, "1.0"},
-		{640, 360, 30, 600_000, "3.0"},
-		{1280, 720, 30, 2_000_000, "3.1"},
-		{1280, 720, 30, 17_500_000, "3.1"}, // a quarter more in High
-		{1280, 720, 30, 17_500_001, "3.2"},
-		{1280, 720, 60, 4_000_000, "3.2"},
-		{1920, 1080, 30, 6_000_000, "4.0"},
-		{1920, 1080, 60, 8_000_000, "4.2"},
-		{3840, 2160, 60, 30_000_000, "5.2"},
-		{16384, 2, 30, 1_000_000, "6.0"}, // a side so long takes more than its area
-		{7680, 4320, 120, 200_000_000, "6.2"},
-		{16384, 4320, 120, 200_000_000, "6.2"}, // beyond all: the highest
+		{"main", 64, 48, 30, 10_000, "1.0"},
+		{"main", 640, 360, 30, 600_000, "3.0"},
+		{"main", 640, 360, 30, 10_000_000, "3.0"},
+		{"main", 640, 360, 30, 10_000_001, "3.1"},
+		{"high", 640, 360, 30, 12_500_000, "3.0"}, // a quarter more in High
+		{"main", 854, 480, 30, 900_000, "3.1"},
+		{"high", 1280, 720, 30, 2_000_000, "3.1"},
+		{"high", 720, 1280, 30, 2_000_000, "3.1"}, // the other way up
+		{"high", 1280, 720, 30, 17_500_000, "3.1"},
+		{"high", 1280, 720, 30, 17_500_001, "3.2"},
+		{"high", 1280, 720, 60, 4_000_000, "3.2"},
+		{"high", 1920, 1080, 30, 6_000_000, "4.0"},
+		{"high", 1920, 1080, 60, 8_000_000, "4.2"},
+		{"high", 3840, 2160, 60, 30_000_000, "5.2"},
+		{"high", 16384, 2, 30, 1_000_000, "6.0"}, // a side so long takes more than its area
+		{"high", 7680, 4320, 120, 200_000_000, "6.2"},
+		{"high", 16384, 4320, 120, 200_000_000, "6.2"}, // beyond all: the highest
 	} {
-		if got := ffmpeg.Level(tt.w, tt.h, tt.fps, tt.bitrate); got != tt.want {
-			t.Errorf("Level(%d, %d, %v, %d): got %s, want %s", tt.w, tt.h, tt.fps, tt.bitrate, got, tt.want)
+		if got := ffmpeg.Level(tt.profile, tt.w, tt.h, tt.fps, tt.bitrate); got != tt.want {
+			t.Errorf("Level(%s, %d, %d, %v, %d): got %s, want %s", tt.profile, tt.w, tt.h, tt.fps, tt.bitrate, got, tt.want)
 		}
 	}
 }

@@ -61,8 +61,9 @@ const (
 // second, and a tenth of a bit per pixel, at least 300 kbit/s. It costs what any rung costs: whoever
 // wants another one sets TRANSCODE.
 func DefaultRung(src Source) Rung {
-	r := Rung{Height: max(min(src.Height, defaultHeight), MinHeight), FPS: defaultFPS}
-	width := float64(src.Width) * float64(r.Height) / float64(max(src.Height, 1))
+	short, long := min(src.Width, src.Height), max(src.Width, src.Height)
+	r := Rung{Height: max(min(short, defaultHeight), MinHeight), FPS: defaultFPS}
+	width := float64(long) * float64(r.Height) / float64(max(short, 1))
 	bits := int(width*float64(r.Height)*LeavingRate(src.FPS, r.FPS)) / defaultPixelsToBit
 	r.Bitrate = min(max(bits/defaultStep*defaultStep, defaultBitrate), MaxBitrate)
 	return r

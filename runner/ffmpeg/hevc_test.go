@@ -11,12 +11,14 @@ import (
 func TestArgs_GoldenH265(t *testing.T) {
 	t.Parallel()
 	src := ffmpeg.Source{Width: 1280, Height: 720, FPS: 60}
-	outputs := ffmpeg.WithH265(ffmpeg.Fit(ladder(t, "720p30@2000000|360p30@600000"), src))
-	args, err := ffmpeg.Args(ffmpeg.Spec{Codec: ffmpeg.CodecH265, Source: src, Outputs: outputs})
-	if err != nil {
-		t.Fatal(err)
+	for _, b := range ffmpeg.Backends() {
+		outputs := ffmpeg.WithH265(b.Fit(ladder(t, "720p30@2000000|360p30@600000"), src))
+		args, err := ffmpeg.Args(ffmpeg.Spec{Codec: ffmpeg.CodecH265, Source: src, Outputs: outputs, Backend: b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "720p60-to-30-h265."+string(b), lines(args))
 	}
-	golden(t, "720p60-to-30-h265", lines(args))
 }
 
 func TestWithH265_AddsATwinOfEachRung(t *testing.T) {
@@ -56,7 +58,7 @@ func TestDefaultRung(t *testing.T) {
 		{"720p30", ffmpeg.Source{Width: 1280, Height: 720, FPS: 30}, "720p30@2700000"},
 		{"720p60", ffmpeg.Source{Width: 1280, Height: 720, FPS: 60}, "720p30@2700000"},
 		{"2160p60", ffmpeg.Source{Width: 3840, Height: 2160, FPS: 60}, "1080p30@6200000"},
-		{"portrait", ffmpeg.Source{Width: 1080, Height: 1920, FPS: 25}, "1080p30@1600000"},
+		{"portrait", ffmpeg.Source{Width: 1080, Height: 1920, FPS: 25}, "1080p30@5100000"},
 		{"rate unknown", ffmpeg.Source{Width: 640, Height: 360}, "360p30@600000"},
 		{"tiny", ffmpeg.Source{Width: 64, Height: 35, FPS: 10}, "35p30@300000"},
 	} {

@@ -19,7 +19,7 @@ const (
 
 // A Rung is one rendition that an operator asked for.
 type Rung struct {
-	Height  int // lines; [Fit] makes it even
+	Height  int // pixels of the picture's shorter side; [Fit] makes it even
 	FPS     int // frames per second at most
 	Bitrate int // bits per second
 }
@@ -30,8 +30,8 @@ func (r Rung) Name() string { return fmt.Sprintf("%dp%d", r.Height, r.FPS) }
 // String is the rung as [ParseLadder] reads it, such as "720p30@2000000".
 func (r Rung) String() string { return fmt.Sprintf("%s@%d", r.Name(), r.Bitrate) }
 
-// ParseLadder reads rungs written as <height>p<fps>@<bits/s> and joined by "|". An empty string is
-// a ladder without rungs. An error names the bad rung, its position from 1, and what is allowed.
+// ParseLadder reads rungs written as <height>p<fps>@<bits/s> and joined by "|", without blanks, in any
+// order. An empty string is a ladder without rungs. An error names the bad rung, its position from 1, and what is allowed.
 func ParseLadder(s string) ([]Rung, error) {
 	if s == "" {
 		return nil, nil
@@ -82,9 +82,9 @@ func parseRung(s string) (Rung, error) {
 	return r, nil
 }
 
-// parseDigits is Atoi without signs, so that a ladder has one spelling only.
+// parseDigits is Atoi without signs and leading zeros, so that a ladder has one spelling only.
 func parseDigits(s string) (int, error) {
-	if strings.ContainsAny(s, "+-") {
+	if strings.ContainsAny(s, "+-") || len(s) > 1 && s[0] == '0' {
 		return 0, strconv.ErrSyntax
 	}
 	return strconv.Atoi(s)

@@ -28,15 +28,29 @@ var levels = []struct {
 	{"6.2", 16_711_680, 139_264, 800_000},
 }
 
+// profileOf is the H.264 profile of a rung. Up to 480 lines it is Main, as in the ladders of the field:
+// those are the rungs that old phones, televisions and browsers are left with, and all that take fragmented
+// MP4 decode Main. Above, High saves bits, and what shows such pictures decodes it.
+func profileOf(r Rung) string {
+	if r.Height <= 480 {
+		return "main"
+	}
+	return "high"
+}
+
 // level is the lowest level that holds a picture of width by height at fps and bitrate (bits per
-// second) in High profile; the highest one if none does.
-func level(width, height int, fps float64, bitrate int) string {
+// second) in profile; the highest one if none does. The second's worth of bits that a rung may buffer fits
+// into every level that its rate fits into (table A-1, MaxCPB).
+func level(profile string, width, height int, fps float64, bitrate int) string {
+	factor := 1000 // cpbBrVclFactor of table A-2: High may have a quarter more bits
+	if profile == "high" {
+		factor = 1250
+	}
 	w, h := blocks(width), blocks(height)
 	for _, l := range levels {
-		// Neither side may be longer than the root of eight frame sizes (A.3.1, items f and g). High
-		// profile may have a quarter more bits than table A-1 says (table A-2).
+		// Neither side may be longer than the root of eight frame sizes (A.3.1, items f and g).
 		if w*h <= l.size && w*w <= 8*l.size && h*h <= 8*l.size &&
-			float64(w*h)*fps <= l.rate && bitrate <= l.bitrate*1250 {
+			float64(w*h)*fps <= l.rate && bitrate <= l.bitrate*factor {
 			return l.name
 		}
 	}

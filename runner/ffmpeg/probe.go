@@ -1,106 +1,159 @@
 package ffmpeg
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
 )
 
+// probeTimeout is for all that Probe does: a driver may take seconds to wake its card.
 const probeTimeout = 10 * time.Second
 
-// Probe tells whether the ffmpeg at path ("" = "ffmpeg" in PATH) can encode rungs, by having it
-// encode one frame with the arguments that a rung gets, into NUT, and reading that. Its error is one
-// line that says what is missing and how to mend it. Without rungs no ffmpeg is needed, and Probe
-// returns nil at once; otherwise it blocks for about 0.1 s, at most 10 s.
-func Probe(ctx context.Context, path string, rungs []Rung) error {
+// Probe tells whether the ffmpeg at path ("" = "ffmpeg" in PATH) can encode rungs by b on this machine, with
+// h265 their H.265 twins too, by having it do so: the clip that is decoded is a tiny one, everything else is as in a broadcast of a 16:9
+// source, all rungs at once and in their sizes. Its error is one line that says what is missing and how to
+// mend it. Without rungs no ffmpeg is needed, but with h265 for a source in H.265: see [DefaultRung]. Probe
+// returns nil at once where none is; otherwise it blocks for about 0.2 s, at most 10 s.
+func Probe(ctx context.Context, path string, b Backend, rungs []Rung, h265 bool) error {
+	twins := h265 && len(rungs) > 0
+	if h265 && !twins {
+		rungs = []Rung{DefaultRung(Source{Width: 1280, Height: 720, FPS: defaultFPS})}
+	}
 	if len(rungs) == 0 {
 		return nil
 	}
-	if path == "" {
-		path = "ffmpeg"
+	file, err := find(path)
+	if err != nil {
+		return err
 	}
-	file, err := exec.LookPath(path)
-	switch {
-	case err != nil && !strings.Contains(path, "/"):
-		return fmt.Errorf("%s not found in PATH: install ffmpeg, or leave TRANSCODE empty", path)
-	case err != nil:
-		return fmt.Errorf("%s cannot be run: %w", path, err)
+	outputs, err := probeOutputs(b, rungs)
+	if err != nil {
+		return err
+	}
+	if twins {
+		outputs = WithH265(outputs)
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	out, said, err := probeEncode(ctx, file, rungs[0])
-	if err == nil {
-		return checkProbe(out, rungs[0])
+	t := &trial{errs: make([]error, len(outputs))}
+	for i, o := range outputs {
+		t.errs[i] = fmt.Errorf("%s gave nothing of %s in a test encode by %s", file, o.Name(), b)
 	}
-	if cause := context.Cause(ctx); cause != nil {
-		return fmt.Errorf("test encode with %s: %w", file, cause)
+	switch err := t.run(ctx, file, b, outputs); {
+	case err == nil:
+		return t.first()
+	case context.Cause(ctx) != nil:
+		return fmt.Errorf("test encode by %s with %s: %w", b, file, context.Cause(ctx))
+	default:
+		return blame(ctx, file, b, outputs, err)
 	}
-	if !hasEncoder(ctx, file, "libx264") {
-		return fmt.Errorf("%s has no encoder libx264: install an ffmpeg that was built with it, or leave TRANSCODE empty", file)
-	}
-	return fmt.Errorf("%s cannot encode (5.1 or later is needed): %w", file, &ExitError{Lines: said, Err: err})
 }
 
-// A probe's picture is as small as x264 likes, and grey.
-const probeSide = 64
-
-// probeEncode encodes one frame as for r, and returns the NUT file and what ffmpeg said.
-func probeEncode(ctx context.Context, file string, r Rung) (out []byte, said []string, err error) {
-	o := Output{Rung: r, Width: probeSide, Height: probeSide, Decimate: true}
-	args := []string{
-		"-hide_banner", "-nostdin", "-nostats", "-loglevel", "error",
-		"-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", fmt.Sprintf("%dx%d", probeSide, probeSide), "-i", "pipe:0",
-		"-frames:v", "1",
+// find looks for the program.
+func find(path string) (file string, err error) {
+	if path == "" {
+		path = "ffmpeg"
 	}
-	args = append(args, encode(Source{Width: probeSide, Height: probeSide}, o, DefaultSegment)...)
-	args = append(args, "-f", "nut", "-write_index", "0", "pipe:1")
-	cmd := command(ctx, file, args...)
-	cmd.Stdin = bytes.NewReader(bytes.Repeat([]byte{128}, probeSide*probeSide*3/2))
-	stderr := &lineLog{log: slog.New(slog.DiscardHandler)}
-	cmd.Stderr = stderr
-	out, err = cmd.Output()
-	return out, stderr.finish(), err
+	file, err = exec.LookPath(path)
+	switch {
+	case err != nil && !strings.Contains(path, "/"):
+		return "", fmt.Errorf("%s not found in PATH: install ffmpeg, or leave TRANSCODE empty", path)
+	case err != nil:
+		return "", fmt.Errorf("%s cannot be run: %w", path, err)
+	}
+	return file, nil
 }
 
-// checkProbe reads the test encode's only frame.
-func checkProbe(out []byte, r Rung) error {
-	nut := NewReader(bytes.NewReader(out))
-	s, err := nut.Stream()
-	if err == nil {
+// probeOutputs are the rungs in their sizes, or what keeps b from making one of them.
+func probeOutputs(b Backend, rungs []Rung) ([]Output, error) {
+	src := Source{}
+	for _, r := range rungs {
+		src.Height = max(src.Height, r.Height)
+	}
+	src.Width = (src.Height*16 + 8) / 9
+	outputs := b.Fit(rungs, src)
+	for _, r := range rungs {
+		fits := false
+		for _, o := range outputs {
+			fits = fits || o.Rung == r
+		}
+		if !fits {
+			return nil, fmt.Errorf("rung %s is too large for %s, whose sides are %d pixels at most: leave it out of TRANSCODE", r.Name(), b, b.limits().longest)
+		}
+	}
+	return outputs, nil
+}
+
+// A trial is one test encode.
+type trial struct {
+	mu   sync.Mutex // protects errs
+	errs []error    // what is wrong with each rung; nil once its first frame was good
+	seen map[int]bool
+}
+
+// run has the clip encoded. Its error is of ffmpeg as a whole.
+func (t *trial) run(ctx context.Context, file string, b Backend, outputs []Output) error {
+	p, err := Start(ctx, Options{
+		Spec:     Spec{Source: clipSource, Outputs: outputs, Backend: b},
+		Config:   clipConfig,
+		Path:     file,
+		OnPacket: func(i int, s Stream, p Packet) { t.take(i, outputs[i], s, p) },
+	})
+	if err != nil {
+		return err
+	}
+	for i, frame := range clipFrames {
+		// ErrClosed is for Wait to explain.
+		if err := p.Write(Packet{PTS: int64(i) * clipInterval, Key: i == 0, Data: frame}); err != nil && !errors.Is(err, ErrClosed) {
+			p.CloseInput()
+			return errors.Join(err, p.Wait())
+		}
+	}
+	p.CloseInput()
+	return p.Wait()
+}
+
+// take judges the first frame of a rung.
+func (t *trial) take(i int, o Output, s Stream, p Packet) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.seen[i] {
+		return
+	}
+	if t.seen == nil {
+		t.seen = map[int]bool{}
+	}
+	t.seen[i] = true
+	isIDR, err := IsIDR, error(nil)
+	if o.codec() == CodecH265 {
+		isIDR = IsIDR265
+	} else {
 		_, _, err = ParameterSets(s.Extradata)
 	}
-	var p Packet
-	if err == nil {
-		p, err = nut.Next()
-	}
-	if err == nil && (!p.Key || !IsIDR(p.Data)) {
+	if err == nil && (!p.Key || !isIDR(p.Data)) {
 		err = errors.New("the first frame is no keyframe")
 	}
 	if err != nil {
-		return fmt.Errorf("read ffmpeg's test encode of %s: %w", r.Name(), err)
+		err = fmt.Errorf("read ffmpeg's test encode of %s: %w", o.Name(), err)
 	}
-	return nil
+	t.errs[i] = err
 }
 
-// hasEncoder looks for name in ffmpeg's list, whose lines are like " V....D libx264  H.264 / AVC …".
-// What cannot be listed counts as there, so that nothing is blamed without proof.
-func hasEncoder(ctx context.Context, file, name string) bool {
-	out, err := command(ctx, file, "-hide_banner", "-nostdin", "-loglevel", "error", "-encoders").Output()
-	if err != nil {
-		return true
-	}
-	for line := range strings.Lines(string(out)) {
-		if f := strings.Fields(line); len(f) > 1 && f[1] == name {
-			return true
+// first is what is wrong with the first rung that something is wrong with.
+func (t *trial) first() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, err := range t.errs {
+		if err != nil {
+			return err
 		}
 	}
-	return false
+	return nil
 }
 
 // command is a short run of ffmpeg, as guarded as the long one.

@@ -189,7 +189,7 @@ func (p *Process) feed() {
 		Height:       p.o.Source.Height,
 		Extradata:    p.o.Config,
 		ReorderDepth: p.o.ReorderDepth,
-		FrameRate:    cmp.Or(p.o.Source.FPS, float64(p.o.Outputs[0].FPS)),
+		FrameRate:    p.o.declaredRate(),
 	})
 	for {
 		packet, ok := p.queue.pop()

@@ -311,33 +311,26 @@ func TestProcess_HoldsNoFrameBack(t *testing.T) {
 
 func TestProbe_FindsWhatIsThere(t *testing.T) {
 	needFFmpeg(t)
-	if err := ffmpeg.Probe(t.Context(), "", ladder(t, "720p30@2000000|360p30@600000")); err != nil {
+	rungs := ladder(t, "1080p60@6000000|720p30@2000000|360p30@600000|144p15@100000")
+	if err := ffmpeg.Probe(t.Context(), "", ffmpeg.Software, rungs, false); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestProbe_NamesWhatIsMissing(t *testing.T) {
-	rungs := ladder(t, "720p30@2000000")
-	for _, tt := range []struct{ name, script, want string }{
-		{
-			"no libx264", `case "$*" in *-encoders*) echo " V..... mpeg4   MPEG-4 part 2";; *) echo "Unknown encoder 'libx264'" >&2; exit 1;; esac`,
-			" has no encoder libx264: install an ffmpeg that was built with it, or leave TRANSCODE empty",
-		},
-		{
-			"too old", `case "$*" in *-encoders*) echo " V....D libx264   H.264";; *) echo "Unrecognized option 'fps_mode'." >&2; exit 1;; esac`,
-			" cannot encode (5.1 or later is needed): ffmpeg: exit status 1: Unrecognized option 'fps_mode'.",
-		},
-		{"says nothing", `exit 0`, "read ffmpeg's test encode of 720p30: EOF"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "ffmpeg")
-			if err := os.WriteFile(file, []byte("#!/bin/sh\n"+tt.script+"\n"), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			err := ffmpeg.Probe(t.Context(), file, rungs)
-			if err == nil || !strings.HasSuffix(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("got %v, want one line that ends with %q", err, tt.want)
-			}
-		})
+// TestChoose_AutoFallsBackToSoftware runs where there is no card, as on any machine that tests.
+func TestChoose_AutoFallsBackToSoftware(t *testing.T) {
+	needFFmpeg(t)
+	c, err := ffmpeg.Choose(t.Context(), "", ffmpeg.Auto, ladder(t, "360p30@600000"), false)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if c.Backend != ffmpeg.Software && c.Backend != ffmpeg.VAAPI && c.Backend != ffmpeg.Nvidia {
+		t.Errorf("chose %q", c.Backend)
+	}
+	for i, r := range c.Refused {
+		if r.Backend != ffmpeg.Backends()[i] || r.Err == nil || strings.Contains(r.Err.Error(), "\n") {
+			t.Errorf("refused %s: %v, want %s with one line", r.Backend, r.Err, ffmpeg.Backends()[i])
+		}
+	}
+	t.Logf("chose %s: %s", c.Backend, c.Why())
 }

@@ -57,22 +57,3 @@ func TestExitError_IsOneLine(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
-
-func TestProbe_NeedsNothingWithoutRungs(t *testing.T) {
-	t.Parallel()
-	if err := ffmpeg.Probe(t.Context(), "no-such-ffmpeg", nil); err != nil {
-		t.Errorf("got %v, want nil", err)
-	}
-}
-
-func TestProbe_SaysThatFFmpegIsMissing(t *testing.T) {
-	t.Parallel()
-	err := ffmpeg.Probe(t.Context(), "no-such-ffmpeg", ladder(t, "360p30@600000"))
-	if want := "no-such-ffmpeg not found in PATH: install ffmpeg, or leave TRANSCODE empty"; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
-	err = ffmpeg.Probe(t.Context(), "/no/such/ffmpeg", ladder(t, "360p30@600000"))
-	if want := "/no/such/ffmpeg cannot be run: "; err == nil || !strings.HasPrefix(err.Error(), want) {
-		t.Errorf("got %v, want %s…", err, want)
-	}
-}

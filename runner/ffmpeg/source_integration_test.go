@@ -104,6 +104,13 @@ func (s *sink) take(rung int, stream ffmpeg.Stream, p ffmpeg.Packet) {
 	s.arrived[rung] = append(s.arrived[rung], now)
 }
 
+// count is how many packets of a rung have come.
+func (s *sink) count(rung int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.packets[rung])
+}
+
 // transcode sends all of v through ffmpeg, as fast as it goes.
 func transcode(tb testing.TB, v video, o ffmpeg.Options) *sink {
 	tb.Helper()
