@@ -123,3 +123,20 @@ func (p *gohlslibPlayer) end(t *testing.T) {
 		t.Errorf("gohlslib's client got %d video and %d audio frames", v, a)
 	}
 }
+
+// TestVideoRange_IsThatOfThePictures publishes HLG: the source says so, and a rung
+// says what its encoder wrote into its own parameter sets.
+func TestVideoRange_IsThatOfThePictures(t *testing.T) {
+	need(t, "ffmpeg")
+	s := serve(t, "TRANSCODE=180p30@300000")
+	hlg := []string{
+		"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "60",
+		"-color_primaries", "bt2020", "-colorspace", "bt2020nc", "-color_trc", "arib-std-b67",
+	}
+	publish(t, s.rtmp+"/"+s.key(t, "hdr"), calm, hlg, aac)
+	watcher{base: s.http}.master(t, "hdr")
+	a := get(t, s.http+"/live/hdr/index.m3u8")
+	if n := strings.Count(a.body, ",VIDEO-RANGE=HLG,"); n != 2 {
+		t.Errorf("got %d variants of HLG, want the source and its rung, whose tags ffmpeg passes on:\n%s", n, a.body)
+	}
+}

@@ -49,7 +49,6 @@ type show struct {
 	fetches []*hlscheck.Fetch
 	at      time.Time
 	waiting []*waiter
-	names   []string
 	next    []place // where each rendition goes on
 }
 
@@ -328,7 +327,7 @@ var (
 func initOf(i int) []byte {
 	var codec codecs.Codec = &codecs.H264{SPS: testSPS, PPS: testPPS}
 	if renditions[i].Kind == hls.Audio {
-		codec = &codecs.MPEG4Audio{Config: mpeg4audio.AudioSpecificConfig{Type: 2, SampleRate: 48_000, ChannelConfig: 2, ChannelCount: 2}}
+		codec = &codecs.MPEG4Audio{Config: mpeg4audio.AudioSpecificConfig{Type: 2, SampleRate: 48_000, ChannelConfig: 2}}
 	}
 	init := fmp4.Init{Tracks: []*fmp4.InitTrack{{ID: 1, TimeScale: scales[i], Codec: codec}}}
 	var b seekablebuffer.Buffer
