@@ -47,6 +47,11 @@
 //   - veryfast with zerolatency: no lookahead, no B-frames, threads by slices instead of by frames.
 //   - -flush_packets 1: without it packets wait for a 32 KiB buffer to fill.
 //
+// # H.265
+//
+// [WithH265] gives each rung a twin by libx265, and sources may be in H.265: the same NUT streams, with
+// other codec data. An IDR falls where the H.264 rung has one. See x265 for the options.
+//
 // # Mid-stream changes
 //
 // New parameter sets go in-band: [Process.Reconfigure] keeps the sets of a new AVC configuration

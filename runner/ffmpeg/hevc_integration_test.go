@@ -5,8 +5,10 @@ package ffmpeg_test
 import (
 	"bytes"
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -162,5 +164,30 @@ func TestH265_NoFrameWaitsForTheNext(t *testing.T) {
 	p.CloseInput()
 	if err := p.Wait(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestProbeH265(t *testing.T) {
+	needFFmpeg(t)
+	rungs := ladder(t, "360p30@600000")
+	for name, rungs := range map[string][]ffmpeg.Rung{"with a ladder": rungs, "with none": nil} {
+		if err := ffmpeg.ProbeH265(context.Background(), "", rungs); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, tt := range map[string]struct{ script, want string }{
+		"without libx265": {"echo \"Unknown encoder 'libx265'\" >&2; exit 1", "cannot encode by libx265: install an ffmpeg that was built with it, or leave SUPPORTS_H265 at false"},
+		"without output":  {"exit 0", "read ffmpeg's test encode of 360p30-h265"},
+	} {
+		path := filepath.Join(t.TempDir(), "ffmpeg")
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+tt.script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := ffmpeg.ProbeH265(context.Background(), path, rungs); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", name, err, tt.want)
+		}
+	}
+	if err := ffmpeg.ProbeH265(context.Background(), "/no/such/ffmpeg", rungs); err == nil {
+		t.Error("no ffmpeg is no error")
 	}
 }
