@@ -188,8 +188,22 @@ func transfer(vui *h265.SPS_VUI) uint8 {
 
 // aspects are the sample aspect ratios that have a number (H.265, table E.1), from 1 on.
 var aspects = [...][2]int{
-	{1, 1}, {12, 11}, {10, 11}, {16, 11}, {40, 33}, {24, 11}, {20, 11}, {32, 11},
-	{80, 33}, {18, 11}, {15, 11}, {64, 33}, {160, 99}, {4, 3}, {3, 2}, {2, 1},
+	{1, 1},
+	{12, 11},
+	{10, 11},
+	{16, 11},
+	{40, 33},
+	{24, 11},
+	{20, 11},
+	{32, 11},
+	{80, 33},
+	{18, 11},
+	{15, 11},
+	{64, 33},
+	{160, 99},
+	{4, 3},
+	{3, 2},
+	{2, 1},
 }
 
 // extendedSAR says that the ratio stands beside the number.

@@ -56,10 +56,10 @@
 // # Backends
 //
 //	           decodes            scales          encodes
-//	software   CPU                CPU             libx264
-//	nvidia     NVDEC              scale_cuda      h264_nvenc
-//	vaapi      the graphics       scale_vaapi     h264_vaapi
-//	xilinx     CPU                multiscale_xma  mpsoc_vcu_h264    (Alveo U30, Xilinx's ffmpeg)
+//	software   CPU                CPU             libx264, libx265
+//	nvidia     NVDEC              scale_cuda      h264_nvenc, hevc_nvenc
+//	vaapi      the graphics       scale_vaapi     h264_vaapi, hevc_vaapi
+//	xilinx     CPU                multiscale_xma  mpsoc_vcu_h264, mpsoc_vcu_hevc    (Alveo U30, Xilinx's ffmpeg)
 //
 // The recipe is the same: NUT, select, passthrough, IDRs by -force_key_frames source and by count, constant
 // bit rate, no B-frames, no lookahead, and no picture held back that an option can set free. What is
@@ -71,6 +71,11 @@
 //   - x264 begins its count of frames anew at a forced IDR, and so does VA-API, where ffmpeg itself
 //     counts. Should a card's driver count on, IDRs between keyframes come elsewhere than foreseen: only
 //     GOPs longer than a segment notice, and the packager counts such cuts.
+//
+// # H.265
+//
+// [WithH265] gives each rung a twin in H.265, and sources may be in H.265: the same NUT streams, with
+// other codec data. An IDR falls where the H.264 rung has one. See x265 for the options.
 //
 // # Mid-stream changes
 //

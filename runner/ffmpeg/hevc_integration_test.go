@@ -7,6 +7,7 @@ import (
 	"context"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -162,5 +163,14 @@ func TestH265_NoFrameWaitsForTheNext(t *testing.T) {
 	p.CloseInput()
 	if err := p.Wait(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestProbe_H265(t *testing.T) {
+	needFFmpeg(t)
+	for name, rungs := range map[string][]ffmpeg.Rung{"with a ladder": ladder(t, "360p30@600000|240p30@300000"), "with none": nil} {
+		if err := ffmpeg.Probe(t.Context(), "", ffmpeg.Software, rungs, true); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

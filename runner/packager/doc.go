@@ -37,6 +37,12 @@
 // PART-TARGET; each is at least 85 % of it, unless it is the last of its segment, stands before a
 // gap, or the frame rate has no better length.
 //
+// # Codecs
+//
+// A source or rung is in H.264 (avc1) or H.265 (hvc1), its parameter sets in the init section alone. In
+// H.265 a Sample is a Key where it is an IDR picture, or a CRA or BLA picture whose RASL pictures are left
+// out: ingest sees to that.
+//
 // # Promises
 //
 //   - A part is announced once the store has acknowledged it and its init section; if that has not
