@@ -77,19 +77,6 @@ type Supervisor struct {
 	behindLog seldom
 }
 
-// An attempt is one ffmpeg.
-type attempt struct {
-	encoder
-	gauge  *gauge
-	began  time.Time
-	from   int64 // PTS of its first keyframe: nothing in front of it counts
-	stop   context.CancelCauseFunc
-	cause  error  // why it is being ended; nil: it is not
-	fed    bool   // a frame was accepted
-	behind bool   // frames are left out at its front door
-	left   uint64 // so many, since then
-}
-
 // Supervise starts the first ffmpeg; its error is Start's. The Supervisor ends when ctx does, or once
 // CloseInput was called and everything is encoded. In any case, call Wait.
 func Supervise(ctx context.Context, o SupervisorOptions) (*Supervisor, error) {

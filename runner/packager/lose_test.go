@@ -18,6 +18,11 @@ var oneRung = packager.Tracks{
 // losing feeds a rung whose encoder ends at from and is there again at to, both in milliseconds. found is
 // when that is noticed: from then on the packager is told of each frame that is lost.
 func losing(r *rig, frames []frame, from, found, to int64) []input {
+	return losingAhead(r, frames, from, found, to, 0)
+}
+
+// losingAhead tells of frames that are lost so many milliseconds before the source has come to them.
+func losingAhead(r *rig, frames []frame, from, found, to, ahead int64) []input {
 	var out []input
 	for _, in := range r.rung(0, frames, rungAt(30, 1, 2*time.Second), 0) {
 		switch at := in.at; {
@@ -25,7 +30,7 @@ func losing(r *rig, frames []frame, from, found, to int64) []input {
 			in.at += 20
 			out = append(out, in)
 		case at >= found:
-			out = append(out, input{at + 1, func() error { return r.p.LoseRung(0, at*90) }})
+			out = append(out, input{at + 1, func() error { return r.p.LoseRung(0, (at+ahead)*90) }})
 		}
 	}
 	return out
@@ -88,6 +93,22 @@ func TestLoseRung_HoldsNothingUp(t *testing.T) {
 			t.Errorf("Keep is %d, want that of the newest segments", keep)
 		}
 		r.finish()
+	})
+}
+
+// TestLoseRung_AheadOfTheSource holds that gaps end where cuts are not known yet.
+func TestLoseRung_AheadOfTheSource(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, oneRung, []packager.Predictor{rungAt(30, 1, 2*time.Second)}, nil)
+		frames := steady(30, 2*time.Second, 10*time.Second)
+		r.feed(r.video(frames), losingAhead(r, frames, 3000, 3400, 6000, 5000), r.sound(48_000, 0, 10_000))
+		r.finish()
+		for i := range 2 {
+			if got, want := r.starts(i), []int64{0, 2000, 4000, 6000, 8000}; !closeTo(got, want, 1) {
+				t.Errorf("segments of rendition %d begin at %v, want %v", i, got, want)
+			}
+		}
 	})
 }
 
