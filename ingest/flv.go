@@ -190,7 +190,7 @@ func (d *demuxer) picture(timestamp uint32, composition int32, data []byte) (Fra
 		Kind:    Video,
 		DTS:     d.clock.at(Video, timestamp),
 		CTS:     int64(composition) * ticksPerMS,
-		Key:     kind == idrPicture,
+		Key:     kind >= openPicture,
 		Codec:   CodecH264,
 		Payload: payload,
 	}, true, nil

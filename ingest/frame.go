@@ -26,7 +26,7 @@ type Frame struct {
 	Kind    Kind
 	DTS     int64  // 90 kHz ticks since the publish began, unwrapped; never negative, and never less than the frame of its kind before
 	CTS     int64  // composition offset in 90 kHz ticks; PTS = DTS + CTS
-	Key     bool   // video: an IDR picture, where decoding can begin
+	Key     bool   // video: a picture at which decoding can begin: an IDR, or a recovery point, which begins an open group of pictures
 	Config  bool   // Payload is a codec configuration (avcC or AudioSpecificConfig), not media
 	Codec   string // CodecH264 or CodecAAC
 	Payload []byte // NAL units behind four bytes of length each, or one raw AAC frame; not to be changed
