@@ -179,6 +179,7 @@ func (b *builder) closeSegment() {
 			Term:          b.config.Term,
 		},
 		cut:    s.cut,
+		init:   b.init,
 		bodies: s.bodies,
 	})
 	b.msn++

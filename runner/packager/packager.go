@@ -28,6 +28,11 @@ type Options struct {
 	// Older is told of each segment that is done with, durable or lost, in order for each rendition,
 	// after its Object has been announced. An error stops the packager.
 	Older func(ctx context.Context, s hls.Segment) error
+	// Encode is offered each source frame that has a place in media time, in decode order, and says
+	// whether the encoder of the rungs takes it. It must not block, nor call the Packager; what it makes
+	// is given to Rung from another goroutine. nil means that somebody else feeds an encoder that takes
+	// every frame.
+	Encode func(s Sample) (taken bool)
 	// Predictors say where the rungs' IDRs will be, one for each of Tracks.Rungs. None at all means
 	// that long GOPs are cut without regard to the rungs.
 	Predictors []Predictor
@@ -143,17 +148,13 @@ func (p *Packager) buildAudio(store Store) error {
 	if p.tracks.Audio != nil {
 		asc, absent = p.tracks.Audio.Config, false
 	}
-	f, err := newAudioFormat(asc)
-	if err != nil {
-		return err
-	}
-	init, err := audioSection(p.config.Broadcast, f)
+	f, err := newAudioFormat(p.config.Broadcast, asc)
 	if err != nil {
 		return err
 	}
 	out := p.addOutbox(store, audioRendition(f))
-	out.addSection(init)
-	p.audio = newAudioLane(p.config, len(p.outboxes)-1, f, init, absent, out)
+	out.addSection(f.init)
+	p.audio = newAudioLane(p.config, len(p.outboxes)-1, f, absent, out)
 	return nil
 }
 

@@ -5,7 +5,8 @@ import "github.com/pharos-live/pharos/internal/hls"
 // A videoFrame is a frame with its place in media time.
 type videoFrame struct {
 	t, pts int64
-	key    bool
+	key    bool // formats may change here
+	sync   bool // an IDR
 	data   []byte
 	init   *section
 }
@@ -60,7 +61,7 @@ func (l *videoLane) take(f videoFrame) {
 		}
 	}
 	l.makeRoom(f.t, d)
-	l.add(f.t, f.pts, f.key, f.data)
+	l.add(f.t, f.pts, f.sync, f.data)
 	if end := min(max(f.t+d, l.end()), l.base+l.target); l.full(end, d) {
 		l.closePart(end)
 	}
