@@ -33,6 +33,7 @@ func (p *Packager) Source(s Sample) error {
 	p.ledger.add(at.t, s.Seq)
 	encoded := p.options.Encode == nil || p.options.Encode(s)
 	p.cutLocked(p.cutter.Video(at.t, s.Key, encoded && !at.leading))
+	p.ends.pace(p.cutter.pace.mean())
 	if p.source != nil {
 		p.source.push(videoFrame{t: at.t, pts: at.pts, key: s.Key, sync: s.Key && !s.Open, data: s.Data})
 	}

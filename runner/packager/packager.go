@@ -61,6 +61,7 @@ type Packager struct {
 	axis   axis
 	cutter *Cutter
 	ledger ledger
+	ends   ends
 	source *videoLane // nil: not listed
 	rungs  []*videoLane
 	lanes  []*videoLane // source and rungs
@@ -113,7 +114,7 @@ func (p *Packager) build(store Store) error {
 	}
 	for _, r := range p.tracks.Rungs {
 		out := p.addOutbox(store, rungRendition(r))
-		p.rungs = append(p.rungs, newVideoLane(p.config, len(p.outboxes)-1, r.FrameRate, out))
+		p.rungs = append(p.rungs, newVideoLane(p.config, len(p.outboxes)-1, r.FrameRate, &p.ends, out))
 	}
 	p.lanes = append(p.lanes, p.rungs...)
 	return p.buildAudio(store)
@@ -137,7 +138,7 @@ func (p *Packager) buildSource(store Store) error {
 	}
 	out := p.addOutbox(store, r)
 	out.addSection(init)
-	p.source = newVideoLane(p.config, len(p.outboxes)-1, r.FrameRate, out)
+	p.source = newVideoLane(p.config, len(p.outboxes)-1, r.FrameRate, &p.ends, out)
 	p.source.init = init
 	p.lanes = append(p.lanes, p.source)
 	return nil
