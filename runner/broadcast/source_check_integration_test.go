@@ -389,8 +389,8 @@ func (w *show) inTime(c claps, s scene, tones []float64, least int) {
 		in := c.flashes[i+skip]
 		beep := nearest(c.beeps, in)
 		tone := nearest(tones, f+beep-in)
-		if math.Abs(beep-in) > 400 || math.Abs(tone-(f+beep-in)) > 400 {
-			continue // silent, here or there
+		if f+beep-in < 50 || math.Abs(beep-in) > 400 || math.Abs(tone-(f+beep-in)) > 400 {
+			continue // silent, here or there; or begun before time zero, where frames are left out
 		}
 		heard++
 		off := tone - f - (beep - in)

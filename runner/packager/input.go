@@ -21,13 +21,14 @@ func (p *Packager) Source(s Sample) error {
 		p.stats.DroppedFrames.Add(1)
 		return nil
 	}
-	began, known := p.axis.started, max(p.cutter.Known(), p.axis.last)
+	before, known := p.axis, max(p.cutter.Known(), p.axis.last)
 	at, ok := p.axis.place(s)
 	if !ok {
 		p.stats.Headless.Add(1)
 		return nil
 	}
-	if err := jump(at.t, known); began && err != nil {
+	if err := jump(at.t, known); before.started && err != nil {
+		p.axis = before // the end comes next, and all renditions end at the same time
 		return fmt.Errorf("package frame of %s: %w", SourceName, err)
 	}
 	p.ledger.add(at.t, s.Seq)
