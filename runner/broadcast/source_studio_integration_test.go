@@ -130,8 +130,8 @@ type show struct {
 	get    func(key string) []byte
 }
 
-// play sends a source and collects what viewers get of it.
-func (s *studio) play(t *testing.T, id, ladder string, tags []tag) *show {
+// play sends a source, of which there is so much to see, and collects what viewers get of it.
+func (s *studio) play(t *testing.T, id, ladder string, tags []tag, length time.Duration) *show {
 	t.Helper()
 	r := s.start(t, id, ladder)
 	v := &viewer{studio: s, id: id, done: make(chan struct{})}
@@ -143,8 +143,8 @@ func (s *studio) play(t *testing.T, id, ladder string, tags []tag) *show {
 		}
 		return body
 	}}
-	w.status = s.send(t, id, tags, func(fed, ahead time.Duration) {
-		for began := time.Now(); ladder != "" && fed-v.edge() > ahead && time.Since(began) < 5*time.Second; {
+	w.status = s.send(t, id, tags, length, func(fed, ahead time.Duration) {
+		for began := time.Now(); ladder != "" && fed-v.edge() > ahead && time.Since(began) < patience/2; {
 			time.Sleep(5 * time.Millisecond)
 		}
 	})
@@ -205,7 +205,7 @@ func (s *studio) start(t *testing.T, id, ladder string) *relay {
 
 // send publishes tags by RTMP. hold is asked before each picture how far it has come. What the encoder
 // is told at the end is returned.
-func (s *studio) send(t *testing.T, id string, tags []tag, hold func(fed, ahead time.Duration)) (status string) {
+func (s *studio) send(t *testing.T, id string, tags []tag, length time.Duration, hold func(fed, ahead time.Duration)) (status string) {
 	t.Helper()
 	c, err := rtmptest.Dial(t.Context(), s.addr)
 	if err == nil {
@@ -244,8 +244,8 @@ func (s *studio) send(t *testing.T, id string, tags []tag, hold func(fed, ahead 
 			break // the reason is read
 		}
 	}
-	// Of a busy machine's encoder the broadcast would not wait for more than the last second.
-	hold(time.Duration(tags[len(tags)-1].ms)*time.Millisecond, time.Second)
+	// The broadcast waits a second for its encoder, and a busy machine needs more.
+	hold(length, 500*time.Millisecond)
 	_ = c.Unpublish() // where the server has closed, it has said why
 	select {
 	case status = <-told:

@@ -219,7 +219,10 @@ func (c source) run(t *testing.T, s *studio) {
 	if c.change != nil {
 		tags = c.change(tags)
 	}
-	w := s.play(t, slug(c.name), c.ladder, tags)
+	if c.length == 0 {
+		c.length = 12 * time.Second
+	}
+	w := s.play(t, slug(c.name), c.ladder, tags, c.length)
 	if !strings.Contains(w.status, c.end) || c.end == "" && w.status != "" {
 		t.Errorf("the encoder is told %q, want %q", w.status, c.end)
 	}
@@ -282,15 +285,11 @@ func (c source) names(w *show, all []playlist) {
 // look decodes all renditions, and compares what they show with the source.
 func (c source) look(w *show, all []playlist, in claps) {
 	w.Helper()
-	length := c.length
-	if length == 0 {
-		length = 12 * time.Second
-	}
 	var source scene
 	var tones []float64
 	for i, p := range all {
-		if d := p.end() - length; d < -150*time.Millisecond || d > 150*time.Millisecond {
-			w.Errorf("%s ends at %v, want %v", p.Name, p.end(), length)
+		if d := p.end() - c.length; d < -150*time.Millisecond || d > 150*time.Millisecond {
+			w.Errorf("%s ends at %v, want %v", p.Name, p.end(), c.length)
 		}
 		c.cuts(w, p)
 		if p.Kind == hls.Audio {
