@@ -101,13 +101,16 @@ func TestCollect_WaitsForVideoThatIsAnnounced(t *testing.T) {
 		frames <- &broadcastv1.Frame{Kind: broadcastv1.Kind_KIND_AUDIO}
 		began := time.Now()
 		time.AfterFunc(3*time.Second, func() {
-			for _, f := range pictures(enoughPictures, 3000) {
+			for _, f := range pictures(enoughPictures, 1500) {
 				frames <- f
 			}
 		})
 		got, err := collect(t.Context(), frames, time.Second)
 		if err != nil || got.video == nil {
 			t.Fatalf("got %+v, %v; want video", got, err)
+		}
+		if got.video.FPS != 60 {
+			t.Errorf("the frame rate is %v, want the 60 that the pictures show, not the SPS' 30", got.video.FPS)
 		}
 		if want := began.Add(3 * time.Second); !got.anchor.Equal(want) {
 			t.Errorf("the anchor is %v, want when the first picture came, %v", got.anchor, want)

@@ -49,7 +49,8 @@ func TestOutbox_SectionsThatWaitAreBounded(t *testing.T) {
 		s := &section{hash: fmt.Sprint(i)}
 		all = append(all, s)
 		o.addSection(s)
-		o.closeSegment(segmentJob{record: hls.Segment{MSN: uint64(i)}, init: s})
+		o.closeSegment(segmentJob{record: hls.Segment{MSN: uint64(i)}, bodies: [][]byte{{1}}, init: s})
+		o.segments[i].state = jobDurable
 	}
 	if n := len(o.sections); n != maxSections {
 		t.Errorf("%d sections wait, want %d", n, maxSections)
@@ -59,9 +60,12 @@ func TestOutbox_SectionsThatWaitAreBounded(t *testing.T) {
 	}
 	a := announcer{outbox: o}
 	n := a.next(time.Now())
+	if len(n.records) != len(all) {
+		t.Fatalf("%d segments are listed, want %d", len(n.records), len(all))
+	}
 	for _, s := range n.records {
-		if lost := all[s.MSN].lost; lost && !s.Gap {
-			t.Errorf("segment %d is listed without its init section", s.MSN)
+		if lost := all[s.MSN].lost; s.Gap != lost {
+			t.Errorf("segment %d: it is a gap %v, and its init section is lost %v", s.MSN, s.Gap, lost)
 		}
 	}
 }

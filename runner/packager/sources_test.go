@@ -79,8 +79,9 @@ func TestPackager_OpenGOPsAreCutAtTheirKeyframes(t *testing.T) {
 		var video, rung []input
 		for _, s := range frames {
 			video = append(video, input{s.DTS / 90, func() error { return r.p.Source(s) }})
-			s.DTS = s.PTS
-			rung = append(rung, input{s.PTS/90 + 20, func() error { return r.p.Rung(0, s) }})
+			out := s
+			out.DTS = s.PTS
+			rung = append(rung, input{s.PTS/90 + 20, func() error { return r.p.Rung(0, out) }})
 		}
 		slices.SortStableFunc(rung, func(a, b input) int { return int(a.at - b.at) })
 		r.feed(video, rung)
