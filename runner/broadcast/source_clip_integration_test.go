@@ -59,7 +59,6 @@ type tag struct {
 }
 
 func (t tag) config() bool { return t.body[1] == 0 }
-func (t tag) key() bool    { return t.video && t.body[0]>>4 == 1 && !t.config() }
 
 // record makes a source, and reads its tags.
 func (r recording) record(t *testing.T) []tag {

@@ -304,8 +304,8 @@ func (v *viewer) follow() {
 }
 
 func (v *viewer) relay() *relay {
-	v.studio.mu.Lock()
-	defer v.studio.mu.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	return v.relays[v.id]
 }
 
