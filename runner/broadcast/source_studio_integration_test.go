@@ -27,8 +27,9 @@ import (
 const (
 	// speed is how many times as fast as its timestamps a source is sent.
 	speed = 16
-	// ahead is how far a source is sent ahead of what its rungs have come to.
-	ahead = 3 * time.Second
+	// ahead is how far a source is sent ahead of what its rungs have come to: less than their encoder may
+	// lag, more than the longest hole.
+	ahead = 4500 * time.Millisecond
 	// patience bounds all that a source waits for.
 	patience = 30 * time.Second
 )
