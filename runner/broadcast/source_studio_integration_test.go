@@ -29,7 +29,7 @@ const (
 	speed = 16
 	// ahead is how far a source is sent ahead of what its rungs have come to: less than their encoder may
 	// lag, more than the longest hole.
-	ahead = 4500 * time.Millisecond
+	ahead = 3500 * time.Millisecond
 	// patience bounds all that a source waits for.
 	patience = 30 * time.Second
 )

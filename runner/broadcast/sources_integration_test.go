@@ -114,8 +114,8 @@ func sources() []source {
 			change: func(tags []tag) []tag { return from(tags, 5000, func(t tag) int64 { return t.ms + 5000 }) },
 		},
 		{
-			name: "timestamps jump forward by a second and a half", ladder: two, gaps: 1500 * time.Millisecond, step: 1600, length: 13500 * time.Millisecond,
-			change: func(tags []tag) []tag { return from(tags, 5000, func(t tag) int64 { return t.ms + 1500 }) },
+			name: "timestamps jump forward by a second", ladder: two, gaps: time.Second, step: 1100, length: 13 * time.Second,
+			change: func(tags []tag) []tag { return from(tags, 5000, func(t tag) int64 { return t.ms + 1000 }) },
 		},
 		{
 			name: "timestamps go back by three seconds", ladder: two,
