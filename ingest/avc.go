@@ -30,10 +30,12 @@ type avcDecoderConfig struct {
 const (
 	naluIDR       = 5
 	naluLastSlice = 5 // 1 to 5 are coded slices
+	naluSEI       = 6
 
 	noPicture    = 0
 	otherPicture = 1
-	idrPicture   = 2
+	openPicture  = 2 // begins an open group of pictures: decoding can begin here, but for those shown before it
+	idrPicture   = 3
 )
 
 // parseAVCDecoderConfig keeps nothing of record.
@@ -56,7 +58,7 @@ func (c *avcDecoderConfig) String() string { return c.video.String() }
 // units checks the NAL units of a tag and returns them behind lengths of four bytes, in memory of
 // their own, and what they make.
 func (c *avcDecoderConfig) units(data []byte) (payload []byte, picture int, err error) {
-	count, size := 0, 0
+	count, size, recovery := 0, 0, false
 	err = c.each(data, func(nalu []byte) {
 		count++
 		size += len(nalu)
@@ -65,10 +67,15 @@ func (c *avcDecoderConfig) units(data []byte) (payload []byte, picture int, err 
 			picture = idrPicture
 		case t >= 1 && t <= naluLastSlice:
 			picture = max(picture, otherPicture)
+		case t == naluSEI:
+			recovery = recovery || recoveryPoint(nalu[1:])
 		}
 	})
 	if err != nil {
 		return nil, noPicture, err
+	}
+	if recovery && picture == otherPicture {
+		picture = openPicture
 	}
 	payload = make([]byte, 0, size+4*count)
 	_ = c.each(data, func(nalu []byte) { // checked just now
@@ -76,4 +83,36 @@ func (c *avcDecoderConfig) units(data []byte) (payload []byte, picture int, err 
 		payload = append(payload, nalu...)
 	})
 	return payload, picture, nil
+}
+
+// recoveryPoint tells whether an SEI message says that decoding is right from this very picture on: one
+// with recovery_frame_cnt 0 (ITU-T H.264, 7.3.2.3.1 and D.1.8). Encoders without keyframes, which
+// refresh the picture bit by bit, have greater ones.
+func recoveryPoint(sei []byte) bool {
+	const payloadRecoveryPoint = 6
+	sei = bytes.ReplaceAll(sei, []byte{0, 0, 3}, []byte{0, 0}) // emulation prevention
+	for len(sei) > 2 {                                         // what follows the last one is its stop bit
+		var kind, size int
+		kind, sei = seiNumber(sei)
+		size, sei = seiNumber(sei)
+		if size > len(sei) {
+			return false
+		}
+		if kind == payloadRecoveryPoint {
+			return size > 0 && sei[0]&0x80 != 0 // ue(v): a 1 alone is 0
+		}
+		sei = sei[size:]
+	}
+	return false
+}
+
+// seiNumber reads a payload's type or size: each 0xff before the last byte adds 255.
+func seiNumber(b []byte) (n int, rest []byte) {
+	for i, v := range b {
+		n += int(v)
+		if v != 0xff {
+			return n, b[i+1:]
+		}
+	}
+	return n, nil
 }

@@ -23,6 +23,13 @@
 // must complete a picture or an audio frame every [Options.Idle]. Half-open, silent and
 // byte-by-byte publishers end by these two rules.
 //
+// # Time
+//
+// Timestamps are believed as far as they can be true: time goes on by what they say unless that is back,
+// or more than the time that really passed. Then the encoder's clock was set anew, and the stream goes on
+// where it stood, both tracks in time with each other. The type clock has the rules, docs/SOURCES.md what
+// viewers get of it.
+//
 // # Promises
 //
 // A [Sink] gets its Writes in order from one goroutine, and exactly one Close after the last of

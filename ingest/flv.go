@@ -197,7 +197,7 @@ func (d *demuxer) picture(timestamp uint32, composition int32, data []byte) (Fra
 		Kind:    Video,
 		DTS:     d.clock.at(Video, timestamp),
 		CTS:     int64(composition) * ticksPerMS,
-		Key:     kind == idrPicture,
+		Key:     kind >= openPicture,
 		Codec:   d.video.codec(),
 		Payload: payload,
 	}, true, nil

@@ -26,7 +26,7 @@ type Frame struct {
 	Kind    Kind
 	DTS     int64  // 90 kHz ticks since the publish began, unwrapped; never negative, and never less than the frame of its kind before
 	CTS     int64  // composition offset in 90 kHz ticks; PTS = DTS + CTS
-	Key     bool   // video: a picture where decoding can begin, an IDR but for what hevcAccess says
+	Key     bool   // video: a picture at which decoding can begin: an IDR, or what begins an open group of pictures (a recovery point, a BLA or CRA picture)
 	Config  bool   // Payload is a codec configuration (avcC, hvcC or AudioSpecificConfig), not media
 	Codec   string // CodecH264, CodecH265 or CodecAAC
 	Payload []byte // NAL units behind four bytes of length each, or one raw AAC frame; not to be changed

@@ -70,12 +70,10 @@ func (c *hevcDecoderConfig) known(nalu []byte) bool {
 	return slices.ContainsFunc(c.video.VPS, same) || slices.ContainsFunc(c.video.SPS, same) || slices.ContainsFunc(c.video.PPS, same)
 }
 
-// hevcAccess tells which pictures of a publish are keyframes: those at which a segment can begin.
-//
-// An IDR or BLA picture is one. A CRA picture, which begins an open GOP, is one only where the publish
-// begins with it: anywhere else RASL pictures may follow, which are shown before it, refer to what came
-// before it, and cannot be decoded by who begins there. Behind a CRA picture that is a keyframe, and
-// behind a BLA picture, they cannot be decoded by anybody, and are left out (H.265, 8.1.3).
+// hevcAccess tells which pictures of a publish are keyframes: IDR, BLA and CRA pictures. A CRA picture begins
+// an open GOP: RASL pictures behind it are shown before it and refer to what came before it. Where the
+// publish begins with one, and behind a BLA picture, nobody can decode them, and they are left out
+// (H.265, 8.1.3).
 type hevcAccess struct {
 	begun    bool // a keyframe has come
 	dropRASL bool
@@ -91,6 +89,7 @@ func (a *hevcAccess) take(p hevc.Picture) int {
 		return idrPicture
 	case p == hevc.CRA:
 		a.dropRASL = false
+		return openPicture
 	case p == hevc.RASL && a.dropRASL:
 		return noPicture
 	}

@@ -112,10 +112,10 @@ func TestHEVC_Keyframes(t *testing.T) {
 		want  string // K: a keyframe; p: another picture; -: left out
 	}{
 		{"closed GOPs", []byte{rtmptest.HEVCIDR, rtmptest.HEVCTrailing, rtmptest.HEVCIDR, rtmptest.HEVCTrailing}, "KpKp"},
-		{"open GOPs", []byte{rtmptest.HEVCCRA, rtmptest.HEVCRASL, rtmptest.HEVCTrailing, rtmptest.HEVCCRA, rtmptest.HEVCRASL, rtmptest.HEVCTrailing}, "K-pppp"},
-		{"an IDR, then open GOPs", []byte{rtmptest.HEVCIDR, rtmptest.HEVCTrailing, rtmptest.HEVCCRA, rtmptest.HEVCRASL}, "Kppp"},
+		{"open GOPs", []byte{rtmptest.HEVCCRA, rtmptest.HEVCRASL, rtmptest.HEVCTrailing, rtmptest.HEVCCRA, rtmptest.HEVCRASL, rtmptest.HEVCTrailing}, "K-pKpp"},
+		{"an IDR, then open GOPs", []byte{rtmptest.HEVCIDR, rtmptest.HEVCTrailing, rtmptest.HEVCCRA, rtmptest.HEVCRASL}, "KpKp"},
 		{"an open GOP, then an IDR", []byte{rtmptest.HEVCCRA, rtmptest.HEVCIDR, rtmptest.HEVCRASL}, "KKp"},
-		{"a splice", []byte{rtmptest.HEVCIDR, rtmptest.HEVCTrailing, bla, rtmptest.HEVCRASL, rtmptest.HEVCTrailing, rtmptest.HEVCCRA, rtmptest.HEVCRASL}, "KpK-ppp"},
+		{"a splice", []byte{rtmptest.HEVCIDR, rtmptest.HEVCTrailing, bla, rtmptest.HEVCRASL, rtmptest.HEVCTrailing, rtmptest.HEVCCRA, rtmptest.HEVCRASL}, "KpK-pKp"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

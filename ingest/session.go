@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/bits"
 	"net"
 	"runtime/debug"
 	"strings"
@@ -40,6 +41,7 @@ type session struct {
 	publishing  Publish
 	demux       demuxer
 	scratch     bytes.Buffer
+	resets      int // of the encoder's clock, that were logged
 	refused     bool
 	unpublished bool
 	failure     error // the first reason that a callback found to end
@@ -180,6 +182,7 @@ func (s *session) media(payload io.Reader, timestamp uint32, parse func(uint32, 
 	if err != nil || !ok {
 		return err
 	}
+	s.noteResets(timestamp)
 	if err := s.sink.Write(frame); err != nil {
 		return err
 	}
@@ -194,6 +197,18 @@ func (s *session) media(payload io.Reader, timestamp uint32, parse func(uint32, 
 	}
 	s.guard.touch()
 	return nil
+}
+
+// noteResets logs that the encoder's clock was set anew: the 1st, 2nd, 4th … time, as one that is broken
+// does nothing else.
+func (s *session) noteResets(timestamp uint32) {
+	resets := s.demux.clock.resets
+	if resets == s.resets {
+		return
+	}
+	if s.resets = resets; bits.OnesCount(uint(resets)) == 1 {
+		s.log.Warn("the encoder's clock was set anew: the stream goes on where it stood", "timestamp", timestamp, "times", resets)
+	}
 }
 
 // OnFCUnpublish is a clean stop, by whichever command the encoder said it.

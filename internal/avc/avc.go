@@ -111,3 +111,20 @@ func parseSPS(b []byte) (c Config, err error) {
 func AnnexB(b []byte) bool {
 	return bytes.HasPrefix(b, []byte{0, 0, 0, 1}) || bytes.HasPrefix(b, []byte{0, 0, 1})
 }
+
+// IDR tells whether a picture, as NAL units behind lengths of four bytes, is an IDR: one after which
+// nothing refers to what came before it.
+func IDR(picture []byte) bool {
+	const idr, lengthSize = 5, 4
+	for len(picture) > lengthSize {
+		size := binary.BigEndian.Uint32(picture)
+		if picture = picture[lengthSize:]; size == 0 || uint64(size) > uint64(len(picture)) {
+			return false
+		}
+		if picture[0]&0x1f == idr {
+			return true
+		}
+		picture = picture[size:]
+	}
+	return false
+}

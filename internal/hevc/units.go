@@ -1,6 +1,9 @@
 package hevc
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // NAL unit types (H.265, table 7-1) that are told apart here.
 const (
@@ -62,6 +65,23 @@ func ParameterSet(nalu []byte) bool {
 }
 
 func unitType(nalu []byte) byte { return nalu[0] >> 1 & 0x3f }
+
+// IsCRA says whether a picture, whose NAL units stand behind four bytes of length each, is a CRA picture,
+// which begins an open group of pictures.
+func IsCRA(picture []byte) bool {
+	const lengthSize = 4
+	for len(picture) > lengthSize {
+		size := binary.BigEndian.Uint32(picture)
+		if picture = picture[lengthSize:]; size == 0 || uint64(size) > uint64(len(picture)) {
+			return false
+		}
+		if p := PictureOf(picture[:size]); p != NoPicture {
+			return p == CRA
+		}
+		picture = picture[size:]
+	}
+	return false
+}
 
 // AnnexB tells whether b begins with a start code, as H.265 does where it should not.
 func AnnexB(b []byte) bool {

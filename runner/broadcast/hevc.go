@@ -3,6 +3,7 @@ package broadcast
 import (
 	"fmt"
 
+	"github.com/pharos-live/pharos/internal/avc"
 	"github.com/pharos-live/pharos/internal/hevc"
 	broadcastv1 "github.com/pharos-live/pharos/proto/pharos/broadcast/v1"
 	"github.com/pharos-live/pharos/runner/ffmpeg"
@@ -22,6 +23,19 @@ func readVideo(codec broadcastv1.Codec, record []byte) (*videoConfig, error) {
 }
 
 func (v *videoConfig) isH265() bool { return v.codec == broadcastv1.Codec_CODEC_H265 }
+
+// opensGOP says whether a keyframe begins an open group of pictures: those that are
+// shown before it may need what came before it.
+func opensGOP(f *broadcastv1.Frame) bool {
+	switch f.GetCodec() {
+	case broadcastv1.Codec_CODEC_H264:
+		return !avc.IDR(f.GetPayload())
+	case broadcastv1.Codec_CODEC_H265:
+		return hevc.IsCRA(f.GetPayload())
+	default:
+		return false
+	}
+}
 
 // encoded is the codec as ffmpeg's package names it, and people do.
 func (v *videoConfig) encoded() string {

@@ -31,6 +31,7 @@ type pipeline struct {
 	outputs     []ffmpeg.Output // the rungs
 	feed        *feed
 	onLive      func(*pipeline)
+	source      source
 
 	ctx    context.Context // of the work: outlives the job's, until the end is flushed
 	cancel context.CancelCauseFunc
@@ -73,6 +74,7 @@ func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive 
 		log:    se.log,
 		feed:   newFeed(se.service.registry.Feed(p.packaging.Broadcast, p.packaging.Term), p.packaging, se.log),
 		onLive: onLive,
+		source: t.source(),
 		ctx:    work,
 		cancel: cancel,
 		group:  group,
@@ -83,6 +85,7 @@ func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive 
 	l.packager, err = packager.New(p.packaging, p.tracks(t, outputs), se.service.store, packager.Options{
 		Announce:   l.feed.announce,
 		Older:      l.feed.older,
+		Encode:     l.encode,
 		Predictors: predictors(p, t, outputs),
 		Logger:     se.log,
 	})
@@ -247,28 +250,34 @@ func (l *pipeline) take(f *broadcastv1.Frame) error {
 	case f.GetKind() == broadcastv1.Kind_KIND_AUDIO:
 		return l.packager.Audio(sampleOf(f))
 	default:
-		return l.video(f)
+		return l.packager.Source(sampleOf(f))
 	}
 }
 
-func (l *pipeline) video(f *broadcastv1.Frame) error {
-	s := sampleOf(f)
-	if err := l.packager.Source(s); err != nil {
-		return err
-	}
+// encode gives the rungs' encoder a frame, and says whether it takes it. An
+// encoder that is behind mends itself at a keyframe, and counts; that it has
+// ended Wait tells.
+func (l *pipeline) encode(s packager.Sample) (taken bool) {
 	if l.encoder == nil {
-		return nil
+		return false
 	}
 	err := l.encoder.Write(ffmpeg.Packet{PTS: max(s.PTS, 0), Key: s.Key, Data: s.Data})
-	if errors.Is(err, ffmpeg.ErrBehind) || errors.Is(err, ffmpeg.ErrDown) || errors.Is(err, ffmpeg.ErrClosed) {
-		return nil // the first two mend themselves at a keyframe and are counted; the third is told by Wait
+	if err != nil && !errors.Is(err, ffmpeg.ErrBehind) && !errors.Is(err, ffmpeg.ErrDown) && !errors.Is(err, ffmpeg.ErrClosed) {
+		l.fail(fmt.Errorf("encode the rungs: %w", err))
 	}
-	return err
+	return err == nil
 }
 
 // reconfigure takes a configuration in mid-stream: the source's own init
 // section changes at the next keyframe, the rungs keep theirs.
 func (l *pipeline) reconfigure(f *broadcastv1.Frame) error {
+	switch ignore, err := l.source.admit(f); {
+	case err != nil:
+		return err
+	case ignore:
+		l.log.Warn("video has come too late: the broadcast stays without; a new publish would have it")
+		return nil
+	}
 	if f.GetKind() == broadcastv1.Kind_KIND_AUDIO {
 		return l.packager.SetAudio(f.GetPayload())
 	}
@@ -286,7 +295,8 @@ func (l *pipeline) reconfigure(f *broadcastv1.Frame) error {
 
 func sampleOf(f *broadcastv1.Frame) packager.Sample {
 	return packager.Sample{
-		DTS: f.GetDts(), PTS: f.GetDts() + f.GetCompositionOffset(), Key: f.GetKeyframe(),
+		DTS: f.GetDts(), PTS: f.GetDts() + f.GetCompositionOffset(),
+		Key: f.GetKeyframe(), Open: f.GetKeyframe() && opensGOP(f),
 		Data: f.GetPayload(), Seq: f.GetSequence(),
 	}
 }

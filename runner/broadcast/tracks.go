@@ -24,11 +24,12 @@ type tracks struct {
 	head  []*broadcastv1.Frame
 
 	pictures int       // video frames in head
+	sounds   int       // audio frames in head
 	anchor   time.Time // when the first picture came, or the first sound where there is none
 }
 
-// A videoConfig is the format of the source's video. Its FPS is measured where
-// the record does not tell.
+// A videoConfig is the format of the source's video. Its FPS is what the
+// pictures show, where the record does not tell or tells something else.
 type videoConfig struct {
 	codec         broadcastv1.Codec
 	Width, Height int // as it is shown
@@ -37,11 +38,18 @@ type videoConfig struct {
 	record        []byte // as it came: an AVC- or HEVCDecoderConfigurationRecord
 }
 
+// lateVideo is how many times as long as for both tracks the start waits for
+// the first picture where sound and the video's configuration are there
+// already: an encoder that takes its time, or one whose camera is off.
+const lateVideo = 5
+
 // collect waits until both tracks are known, at most wait after the first of
-// them: from then on the set of renditions is fixed. It keeps what came.
+// them: from then on the set of renditions is fixed. Where video is announced
+// and only sound comes, it waits lateVideo times as long, and then takes it for
+// audio alone. It keeps what came.
 func collect(ctx context.Context, frames <-chan *broadcastv1.Frame, wait time.Duration) (*tracks, error) {
 	t := &tracks{}
-	size := 0
+	size, late := 0, false
 	var deadline <-chan time.Time
 	for !t.complete() && size < maxTally {
 		select {
@@ -59,7 +67,13 @@ func collect(ctx context.Context, frames <-chan *broadcastv1.Frame, wait time.Du
 				deadline = timer.C
 			}
 		case <-deadline:
-			return t.enough()
+			if late || t.pictures > 0 || t.sounds == 0 || t.video == nil {
+				return t.enough()
+			}
+			late = true
+			timer := time.NewTimer((lateVideo - 1) * wait)
+			defer timer.Stop()
+			deadline = timer.C
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -67,60 +81,27 @@ func collect(ctx context.Context, frames <-chan *broadcastv1.Frame, wait time.Du
 	return t.enough()
 }
 
-// complete says that both tracks are known, and the frame rate too: where the
-// SPS is silent, some pictures tell it.
+// complete says that both tracks are known, and the frame rate too: some
+// pictures tell it, as what an SPS says of it is often wrong.
 func (t *tracks) complete() bool {
-	return t.video != nil && t.audio != nil && (t.video.FPS > 0 || t.pictures >= enoughPictures)
+	return t.video != nil && t.audio != nil && t.pictures >= enoughPictures
 }
 
-// enoughPictures is how many of them tell the frame rate.
-const enoughPictures = 12
-
 func (t *tracks) enough() (*tracks, error) {
+	if t.video != nil && t.audio != nil && t.pictures == 0 && t.sounds > 0 {
+		t.video = nil // it was announced, and never came
+	}
 	if t.video == nil && t.audio == nil {
 		return nil, errNoMedia
 	}
-	if t.video != nil && t.video.FPS == 0 {
-		t.video.FPS = t.measureRate()
+	if t.video != nil {
+		t.video.FPS = t.rate()
 	}
 	if t.anchor.IsZero() {
 		t.anchor = time.Now()
 	}
 	return t, nil
 }
-
-// measureRate is the frame rate that the pictures' decode times show.
-func (t *tracks) measureRate() float64 {
-	var first, last int64
-	n := 0
-	for _, f := range t.head {
-		if f.GetKind() != broadcastv1.Kind_KIND_VIDEO || f.GetConfig() {
-			continue
-		}
-		if n == 0 {
-			first = f.GetDts()
-		}
-		last = f.GetDts()
-		n++
-	}
-	if n < 2 || last <= first {
-		return usualRate
-	}
-	rate := float64(n-1) * ffmpeg.TimeScale / float64(last-first)
-	if rate > greatestRate {
-		return usualRate // the pictures came in one lump
-	}
-	return rate
-}
-
-const (
-	// usualRate stands in where nothing tells the frame rate.
-	usualRate = 30
-	// greatestRate is the most that pictures are believed to show.
-	greatestRate = 1000
-	// maxReorder is the most that H.264 allows (max_num_reorder_frames); H.265 allows one less.
-	maxReorder = 16
-)
 
 // reorderDepth is how many pictures may be shown before one that was decoded
 // earlier: a keyframe's composition offset in frames. An offset that means
@@ -144,6 +125,8 @@ func (t *tracks) add(f *broadcastv1.Frame) error {
 			if t.pictures == 1 {
 				t.anchor = time.Now()
 			}
+		} else {
+			t.sounds++
 		}
 		return nil
 	}

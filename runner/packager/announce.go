@@ -107,7 +107,7 @@ func (a announcer) segmentsLocked(n *news) {
 		}
 		a.segments = a.segments[1:]
 		record := j.record
-		record.Size, record.Gap = j.size, j.state == jobLost
+		record.Size, record.Gap = j.size, j.state == jobLost || j.init.lost
 		if !record.Gap {
 			n.events = append(n.events, hls.Object{Rendition: record.Rendition, MSN: record.MSN, Size: j.size, Term: record.Term})
 		}

@@ -6,29 +6,21 @@ import "github.com/pharos-live/pharos/internal/hls"
 // middle are known, so that the cut falls between the frames nearest to it.
 type audioLane struct {
 	*builder
-	clock    audioClock
-	format   *audioFormat              // of the open segment
-	sections map[*audioFormat]*section // of formats that may come into force
-	cuts     []Cut
-	waiting  []audioFrame
-	started  bool // a frame has been packaged
+	clock   audioClock
+	format  *audioFormat // of the open segment
+	cuts    []Cut
+	waiting []audioFrame
+	started bool // a frame has been packaged
 }
 
-func newAudioLane(c Config, rendition int, f *audioFormat, init *section, absent bool, out *outbox) *audioLane {
+func newAudioLane(c Config, rendition int, f *audioFormat, absent bool, out *outbox) *audioLane {
 	l := &audioLane{
-		builder:  newBuilder(c, rendition, hls.Audio, f.rate, out),
-		clock:    newAudioClock(f, absent, out.stats),
-		format:   f,
-		sections: map[*audioFormat]*section{f: init},
+		builder: newBuilder(c, rendition, hls.Audio, f.rate, out),
+		clock:   newAudioClock(f, absent, out.stats),
+		format:  f,
 	}
-	l.init = init
+	l.init = f.init
 	return l
-}
-
-// change announces the format of the frames to come.
-func (l *audioLane) change(f *audioFormat, init *section) {
-	l.sections[f] = init
-	l.clock.use(f)
 }
 
 // push takes the next frame, whose PTS in media time is pts.
@@ -75,7 +67,7 @@ func (l *audioLane) take(f audioFrame, middle int64) {
 		l.rescale(f.format.rate)
 		l.base = max(l.base, f.at)
 		l.segment.start = l.base
-		l.use(l.sections[f.format])
+		l.use(f.format.init)
 	}
 	l.frame(f.data)
 }

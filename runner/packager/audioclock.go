@@ -2,8 +2,14 @@ package packager
 
 const (
 	// maxDrift is how far an audio frame's timestamp may differ from the count of samples before the
-	// count is set right, in ticks: 40 ms.
+	// count is set right, in ticks: 40 ms. Less is what timestamps of some encoders waver by.
 	maxDrift = int64(videoScale) * 40 / 1000
+	// meanDrift is how far timestamps may differ from the count on average, in ticks: 12 ms. Two
+	// clocks that are a ten-thousandth apart come so far in two minutes. It is never less than 55 % of
+	// a frame, as the count is set right by whole frames.
+	meanDrift = int64(videoScale) * 12 / 1000
+	// meanFrames is the number of frames, about, that the mean is taken over: 0.7 s at 48 kHz.
+	meanFrames = 32
 	// lateAudio is how far audio may be behind the video before silence takes its place, in ticks:
 	// 500 ms. Audio that turns out to be late and not absent doubles it, up to maxLateAudio.
 	lateAudio    = int64(videoScale) / 2
@@ -27,6 +33,7 @@ type audioClock struct {
 	started bool  // a frame has been placed
 	absent  bool  // nothing comes: silence keeps up with the video
 	adrift  bool  // the count is that of silence, and the next frame is to set it right
+	drift   int64 // the mean difference of timestamps from the count, in samples times meanFrames
 	late    int64 // how late is absent, in ticks
 	stats   *Stats
 }
@@ -39,7 +46,7 @@ func newAudioClock(f *audioFormat, absent bool, stats *Stats) audioClock {
 // use changes the format of the frames to come.
 func (c *audioClock) use(f *audioFormat) {
 	c.next = f.rate.from(c.next, c.format.rate)
-	c.format = f
+	c.format, c.drift = f, 0
 }
 
 // place appends to frames the frame whose PTS in media time is pts, and the silence before it, or
@@ -68,9 +75,29 @@ func (c *audioClock) place(frames []audioFrame, pts int64, data []byte, seq uint
 		c.stats.DroppedFrames.Add(1)
 		return frames
 	}
-	c.adrift = false
 	if drift > limit {
 		frames = c.fill(frames, at)
+	}
+	if c.adrift || drift > limit {
+		c.adrift, c.drift = false, 0
+	}
+	return c.correct(frames, at, data, seq)
+}
+
+// correct appends a frame that would be at at, when the count says almost the same. Where it has not
+// for long, as the encoder's clocks of sound and pictures differ, a frame of silence goes before it, or
+// it is left out.
+func (c *audioClock) correct(frames []audioFrame, at int64, data []byte, seq uint64) []audioFrame {
+	limit := max(c.format.rate.from(meanDrift, videoScale), c.format.samples*55/100) * meanFrames
+	c.drift += at - c.next - c.drift/meanFrames
+	switch {
+	case c.drift > limit:
+		c.drift -= c.format.samples * meanFrames
+		frames = c.silence(frames)
+	case c.drift < -limit:
+		c.drift += c.format.samples * meanFrames
+		c.stats.DroppedFrames.Add(1)
+		return frames
 	}
 	return c.append(frames, data, seq)
 }

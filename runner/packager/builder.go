@@ -193,6 +193,7 @@ func (b *builder) closeSegment() {
 			DiscontinuitySequence: b.discontinuitySequence(),
 		},
 		cut:    s.cut,
+		init:   b.init,
 		bodies: s.bodies,
 	})
 	b.discontinuities = b.discontinuitySequence()

@@ -106,9 +106,14 @@ func (c *Cutter) Known() int64 {
 func (c *Cutter) Renew() { c.renew = true }
 
 // Video takes the next source frame: its place t in media time, growing. The first must be a
-// keyframe at 0. It returns the cuts that are now decided, oldest first.
-func (c *Cutter) Video(t int64, key bool) []Cut {
-	idr, even := c.predict(t, key)
+// keyframe at 0. encoded says whether the predictors are to know of it: not of what the rungs' encoder
+// left out, nor of what is shown before the last keyframe. It returns the cuts that are now decided,
+// oldest first.
+func (c *Cutter) Video(t int64, key, encoded bool) []Cut {
+	var idr, even bool
+	if encoded {
+		idr, even = c.predict(t, key)
+	}
 	interval := c.pace.add(t)
 	c.known = max(c.known, t)
 	if !c.started {
@@ -117,7 +122,7 @@ func (c *Cutter) Video(t int64, key bool) []Cut {
 	}
 	cuts := c.overdue(t)
 	if key {
-		cuts = append(cuts, c.keyframe(t, interval)...)
+		cuts = append(cuts, c.keyframe(t, interval, encoded)...)
 	} else {
 		cuts = append(cuts, c.frame(t, interval, idr, even)...)
 	}
@@ -150,9 +155,12 @@ func (c *Cutter) overdue(t int64) []Cut {
 	return cuts
 }
 
-func (c *Cutter) keyframe(t, interval int64) []Cut {
+func (c *Cutter) keyframe(t, interval int64, encoded bool) []Cut {
 	distance := t - c.lastKey
-	c.lastKey, c.lastIDR = t, t
+	c.lastKey = t
+	if encoded {
+		c.lastIDR = t
+	}
 	switch {
 	case t <= c.start: // a stall made the cut already
 		return nil

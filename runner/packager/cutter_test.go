@@ -18,7 +18,7 @@ func cutTimes(t *testing.T, c *packager.Cutter, frames []frame) []int64 {
 	var out []int64
 	known := int64(-1)
 	for _, f := range frames {
-		for _, cut := range c.Video(f.dts*90, f.key) {
+		for _, cut := range c.Video(f.dts*90, f.key, true) {
 			if cut.At <= known {
 				t.Errorf("cut at %d was decided after %d was known", cut.At, known)
 			}
@@ -210,7 +210,7 @@ func TestCutter_AudioMovesTheClockWhenVideoStalls(t *testing.T) {
 	var stats packager.Stats
 	cu := packager.NewCutter(testConfig(), 30, nil, &stats)
 	for _, f := range steady(30, 2*time.Second, time.Second) {
-		cu.Video(f.dts*90, f.key)
+		cu.Video(f.dts*90, f.key, true)
 	}
 	var got []int64
 	for ms := int64(0); ms < 10_000; ms += 21 {
@@ -224,7 +224,7 @@ func TestCutter_AudioMovesTheClockWhenVideoStalls(t *testing.T) {
 	if diff := cmp.Diff([]int64{4000, 8000}, got); diff != "" {
 		t.Errorf("cuts (-want +got):\n%s", diff)
 	}
-	if cuts := cu.Video(9500*90, true); len(cuts) != 1 || cuts[0].At != 9500*90 || !cuts[0].Key {
+	if cuts := cu.Video(9500*90, true, true); len(cuts) != 1 || cuts[0].At != 9500*90 || !cuts[0].Key {
 		t.Errorf("the keyframe after the stall gives %v, want a cut there", cuts)
 	}
 }
@@ -251,7 +251,7 @@ func TestCutter_RenewCutsAtTheNextKeyframe(t *testing.T) {
 		if i == 20 {
 			cu.Renew()
 		}
-		got = append(got, cu.Video(f.dts*90, f.key)...)
+		got = append(got, cu.Video(f.dts*90, f.key, true)...)
 	}
 	want := []packager.Cut{{Key: true}, {Number: 1, At: 90_000, Key: true, Discontinuity: true}}
 	if diff := cmp.Diff(want, got); diff != "" {

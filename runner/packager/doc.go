@@ -20,7 +20,13 @@
 //
 // In a source with B-frames decode times are moved by the keyframe's composition offset, so that a
 // segment that begins at a keyframe has its first PTS as tfdt, to a millisecond: otherwise video would
-// be late by some frames against audio that was cut at the same times.
+// be late by some frames against audio that was cut at the same times. A keyframe that begins an open
+// group of pictures has its PTS as its place too; the pictures that are shown before it follow it there,
+// and are no business of the predictors any more.
+//
+// The count of audio samples is set right by whole frames, of silence or left out, when the timestamps
+// say on average that it has gone wrong by 12 ms. A jump of more than two minutes is an error: timestamps
+// are believable as they come from ingest.
 //
 // # Cuts
 //
@@ -33,7 +39,8 @@
 // # Parts
 //
 // A part closes when its last frame arrives: how long that frame lasts is foreseen from the mean of
-// those before it, and the error goes into the next part's first frame. No part is longer than
+// those before it, and the error goes into the next part's first frame. The video renditions agree on
+// what they foresee, so that their segments begin at the same tick. No part is longer than
 // PART-TARGET; each is at least 85 % of it, unless it is the last of its segment, stands before a
 // gap, or the frame rate has no better length.
 //
@@ -51,8 +58,9 @@
 //   - The object of a segment is its parts, byte for byte, those that became gaps included.
 //   - Announcements of a rendition come in order. A rendition that waits, for the store, for ffmpeg or
 //     in Announce, holds up no other.
-//   - Input never waits for uploads. What is kept for them is bounded: parts by number and bytes (beyond,
-//     they are gaps at once), segments by number (beyond, the oldest is lost). Entries that wait for
+//   - Input never waits for uploads. What is kept for them is bounded: parts and segments by number and
+//     bytes (beyond, a part is a gap at once, and the oldest segment lost), init sections by number.
+//     Entries that wait for
 //     Announce are small and not bounded here: whoever announces says how long is too long.
 //   - A segment in which a rendition got nothing at all, not even a gap, does not exist there: media
 //     sequence numbers have no holes, but may differ between renditions afterwards.

@@ -5,11 +5,7 @@ import "testing"
 // SilentFile is an MP4 file of n silent frames in the format that asc says.
 func SilentFile(t *testing.T, asc []byte, n int) []byte {
 	t.Helper()
-	f, err := newAudioFormat(asc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	init, err := audioSection("b", f)
+	f, err := newAudioFormat("b", asc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -17,5 +13,5 @@ func SilentFile(t *testing.T, asc []byte, n int) []byte {
 	for i := range samples {
 		samples[i] = fragmentSample{dts: int64(i) * f.samples, duration: f.samples, data: f.silence}
 	}
-	return append(init.body, writeFragment(1, false, samples)...)
+	return append(f.init.body, writeFragment(1, false, samples)...)
 }

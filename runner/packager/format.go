@@ -45,6 +45,7 @@ type audioFormat struct {
 	channels   int
 	samples    int64 // per frame
 	silence    []byte
+	init       *section
 }
 
 // silentConfig is the format of audio that nobody sends: AAC-LC, 48 kHz, stereo.
@@ -66,7 +67,7 @@ func channels(config uint8) int {
 	return int(config)
 }
 
-func newAudioFormat(asc []byte) (*audioFormat, error) {
+func newAudioFormat(broadcast string, asc []byte) (*audioFormat, error) {
 	f := &audioFormat{samples: longFrame}
 	if err := f.config.Unmarshal(asc); err != nil {
 		return nil, fmt.Errorf("read AudioSpecificConfig: %w", err)
@@ -88,7 +89,9 @@ func newAudioFormat(asc []byte) (*audioFormat, error) {
 	}
 	f.codec = fmt.Sprintf("mp4a.40.%d", object)
 	f.silence = silentFrame(c.ChannelConfig)
-	return f, nil
+	var err error
+	f.init, err = audioSection(broadcast, f)
+	return f, err
 }
 
 // same tells whether frames of both formats can stand in one segment.

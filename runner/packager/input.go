@@ -9,31 +9,43 @@ import (
 const maxHead = 512
 
 // Source takes the next video frame of the source, in decode order. Frames before the first keyframe
-// are left out.
+// are left out, and so are all where Tracks has no video: the set of renditions is fixed. ErrJump is
+// final.
 func (p *Packager) Source(s Sample) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if ok, err := p.admitLocked(s); !ok {
 		return err
 	}
-	t, pts, ok := p.axis.place(s)
+	if p.tracks.Source == nil {
+		p.stats.DroppedFrames.Add(1)
+		return nil
+	}
+	before, known := p.axis, max(p.cutter.Known(), p.axis.last)
+	at, ok := p.axis.place(s)
 	if !ok {
 		p.stats.Headless.Add(1)
 		return nil
 	}
 	p.meterLocked(videoMeter, s)
-	p.ledger.add(t, s.Seq)
-	p.cutLocked(p.cutter.Video(t, s.Key))
+	if err := jump(at.t, known); before.started && err != nil {
+		p.axis = before // the end comes next, and all renditions end at the same time
+		return fmt.Errorf("package frame of %s: %w", SourceName, err)
+	}
+	p.ledger.add(at.t, s.Seq)
+	encoded := p.options.Encode == nil || p.options.Encode(s)
+	p.cutLocked(p.cutter.Video(at.t, s.Key, encoded && !at.leading))
+	p.ends.pace(p.cutter.pace.mean())
 	if p.source != nil {
-		p.source.push(videoFrame{t: t, pts: pts, key: s.Key, data: s.Data})
+		p.source.push(videoFrame{t: at.t, pts: at.pts, key: s.Key, sync: s.Key && !s.Open, data: s.Data})
 	}
 	p.headLocked()
-	p.audio.keepUp(t + p.cutter.pace.mean())
+	p.audio.keepUp(at.t + p.cutter.pace.mean())
 	p.drainLocked()
 	return nil
 }
 
-// Audio takes the next audio frame of the source.
+// Audio takes the next audio frame of the source. ErrJump is final.
 func (p *Packager) Audio(s Sample) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -47,7 +59,9 @@ func (p *Packager) Audio(s Sample) error {
 		}
 		return nil
 	}
-	p.audioLocked(s)
+	if err := p.audioLocked(s); err != nil {
+		return fmt.Errorf("package frame of %s: %w", AudioName, err)
+	}
 	p.drainLocked()
 	return nil
 }
@@ -55,25 +69,29 @@ func (p *Packager) Audio(s Sample) error {
 // headLocked takes the audio that came before the first keyframe.
 func (p *Packager) headLocked() {
 	for _, s := range p.head {
-		p.audioLocked(s)
+		_ = p.audioLocked(s) // no jump: all of it came within seconds before the keyframe
 	}
 	p.head = nil
 }
 
-func (p *Packager) audioLocked(s Sample) {
+func (p *Packager) audioLocked(s Sample) error {
 	if !p.axis.started { // without video, audio makes the axis
 		p.axis.started, p.axis.zero = true, s.PTS
 	}
 	pts := s.PTS - p.axis.zero
 	f := p.audio.clock.format
+	if err := jump(pts, max(p.cutter.Known(), p.axis.last, f.end(p.audio.clock.next))); err != nil {
+		return err
+	}
 	p.audio.push(pts, s.Data, s.Seq)
 	if p.tracks.Source == nil {
 		// The count knows better than the timestamps where the frame is.
 		p.cutLocked(p.cutter.Audio(f.middle(p.audio.clock.next - f.samples)))
-		return
+		return nil
 	}
 	p.cutLocked(p.cutter.Audio(pts + videoScale.from(f.samples, f.rate)))
 	p.stallLocked()
+	return nil
 }
 
 // stallLocked lets the video renditions go on with gaps where audio has moved the clock beyond the
@@ -109,7 +127,7 @@ func (p *Packager) Rung(i int, s Sample) error {
 		return nil
 	}
 	t = max(t, 0)
-	l.push(videoFrame{t: t, pts: t, key: s.Key, data: s.Data})
+	l.push(videoFrame{t: t, pts: t, key: s.Key, sync: s.Key, data: s.Data})
 	l.drain(p.cutter.Known())
 	return nil
 }
@@ -164,7 +182,8 @@ func (p *Packager) setSource(v Video) error {
 	if p.ended {
 		return fmt.Errorf("set format of %s: %w", SourceName, ErrEnded)
 	}
-	if bytes.Equal(v.SPS, p.sets.sps) && bytes.Equal(v.PPS, p.sets.pps) && bytes.Equal(v.Record, p.sets.record) {
+	same := bytes.Equal(v.SPS, p.sets.sps) && bytes.Equal(v.PPS, p.sets.pps) && bytes.Equal(v.Record, p.sets.record)
+	if p.tracks.Source == nil || same {
 		return nil
 	}
 	f, err := v.format()
@@ -193,19 +212,15 @@ func (p *Packager) SetAudio(asc []byte) error {
 	if p.ended {
 		return fmt.Errorf("set format of %s: %w", AudioName, ErrEnded)
 	}
-	f, err := newAudioFormat(asc)
+	f, err := newAudioFormat(p.config.Broadcast, asc)
 	if err != nil {
 		return fmt.Errorf("set format of %s: %w", AudioName, err)
 	}
 	if f.same(p.audio.clock.format) {
 		return nil
 	}
-	init, err := audioSection(p.config.Broadcast, f)
-	if err != nil {
-		return fmt.Errorf("set format of %s: %w", AudioName, err)
-	}
-	p.audio.out.addSection(init)
-	p.audio.change(f, init)
+	p.audio.out.addSection(f.init)
+	p.audio.clock.use(f)
 	p.cutter.Renew()
 	return nil
 }

@@ -2,6 +2,7 @@ package packager
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,16 +11,18 @@ import (
 
 // Bounds of what a rendition's outbox holds for upload.
 const (
-	maxParts    = 128      // parts that wait for their upload; one more is a gap at once
-	maxBytes    = 64 << 20 // of these parts, in bytes
-	maxSegments = 8        // segments whose objects are not durable yet; beyond, the oldest that waits is given up
+	maxParts        = 128      // parts that wait for their upload; one more is a gap at once
+	maxBytes        = 64 << 20 // of these parts, in bytes
+	maxSegments     = 8        // segments whose objects are not durable yet; beyond, the oldest that waits is given up
+	maxSegmentBytes = 64 << 20 // of these segments, in bytes; beyond, likewise
+	maxSections     = 16       // init sections that are not durable yet; beyond, the oldest that waits is given up
 )
 
 // An entry is a part, a gap or the end of a segment on its way to being announced.
 type entry struct {
 	event    hls.Event // what is announced
 	gap      hls.Event // what is announced instead, once deadline has passed; nil: event is announced at once
-	init     *sectionJob
+	init     *section
 	deadline time.Time
 	durable  bool
 
@@ -38,17 +41,13 @@ func (e *entry) settled(now time.Time) (hls.Event, bool) {
 	return nil, false
 }
 
-// A sectionJob is an init section on its way to being durable.
-type sectionJob struct {
-	*section
-	durable bool
-}
-
 // A segmentJob is a closed segment on its way to being one object.
 type segmentJob struct {
 	record   hls.Segment
 	cut      uint64
+	init     *section // in force for it
 	bodies   [][]byte // its parts; none: all of it is a gap
+	bytes    int      // of these, until they are stored or given up
 	deadline time.Time
 	state    jobState
 	size     int64
@@ -78,9 +77,9 @@ type outbox struct {
 
 	mu       sync.Mutex // protects all below
 	entries  []*entry
-	parts    []*entry // to be uploaded, oldest first
-	bytes    int      // of parts and of what is being uploaded
-	sections []*sectionJob
+	parts    []*entry      // to be uploaded, oldest first
+	bytes    int           // of parts and of what is being uploaded
+	sections []*section    // not durable yet, oldest first
 	segments []*segmentJob // closed and not recorded yet, oldest first
 	late     bool          // the last part became a gap
 	ended    bool
@@ -108,16 +107,23 @@ func (o *outbox) addSection(s *section) {
 	o.sectionLocked(s)
 }
 
-func (o *outbox) sectionLocked(s *section) *sectionJob {
-	for _, j := range o.sections {
-		if j.section == s {
-			return j
-		}
+// sectionLocked puts an init section in line for its upload, unless it was before. Beyond the bound the
+// oldest that waits is given up, and with it what needs it: a source whose format changes all the time
+// while the store is away.
+func (o *outbox) sectionLocked(s *section) *section {
+	if s.queued {
+		return s
 	}
-	j := &sectionJob{section: s}
-	o.sections = append(o.sections, j)
+	s.queued = true
+	o.sections = append(o.sections, s)
+	if len(o.sections) > maxSections {
+		oldest := o.sections[1] // the first is being uploaded
+		oldest.lost = true
+		o.sections = slices.Delete(o.sections, 1, 2)
+		o.log.Warn("init section is lost for good, and all that it is for", "init", oldest.hash)
+	}
 	o.changedLocked()
-	return j
+	return s
 }
 
 // addPart takes a part that was closed now. Beyond the bounds it becomes a gap.
@@ -155,6 +161,9 @@ func (o *outbox) closeSegment(j segmentJob) {
 	r := j.record
 	o.entries = append(o.entries, &entry{event: hls.Close{Rendition: r.Rendition, MSN: r.MSN, Duration: r.Duration}})
 	j.deadline = time.Now().Add(o.config.segmentDeadline())
+	for _, b := range j.bodies {
+		j.bytes += len(b)
+	}
 	if len(j.bodies) == 0 {
 		j.state = jobLost
 	}
@@ -163,25 +172,28 @@ func (o *outbox) closeSegment(j segmentJob) {
 	o.changedLocked()
 }
 
-// boundSegmentsLocked gives up the oldest segment that waits if there are too many.
+// boundSegmentsLocked gives up the oldest segments that wait while there are too many, or too large ones.
 func (o *outbox) boundSegmentsLocked() {
-	unsaved, oldest := 0, (*segmentJob)(nil)
+	unsaved, bytes := 0, 0
 	for _, j := range o.segments {
-		if j.state == jobWaits && oldest == nil {
-			oldest = j
-		}
 		if j.state == jobWaits || j.state == jobRuns {
-			unsaved++
+			unsaved, bytes = unsaved+1, bytes+j.bytes
 		}
 	}
-	if unsaved > maxSegments && oldest != nil {
-		o.loseLocked(oldest)
+	for _, j := range o.segments {
+		if unsaved <= maxSegments && bytes <= maxSegmentBytes {
+			return
+		}
+		if j.state == jobWaits {
+			unsaved, bytes = unsaved-1, bytes-j.bytes
+			o.loseLocked(j)
+		}
 	}
 }
 
 // loseLocked gives up a segment's object.
 func (o *outbox) loseLocked(j *segmentJob) {
-	j.state, j.bodies = jobLost, nil
+	j.state, j.bodies, j.bytes = jobLost, nil, 0
 	o.stats.Lost.Add(1)
 	o.log.Warn("segment is lost for good", "msn", j.record.MSN)
 }

@@ -28,6 +28,11 @@ type Options struct {
 	// Older is told of each segment that is done with, durable or lost, in order for each rendition,
 	// after its Object has been announced. An error stops the packager.
 	Older func(ctx context.Context, s hls.Segment) error
+	// Encode is offered each source frame that has a place in media time, in decode order, and says
+	// whether the encoder of the rungs takes it. It must not block, nor call the Packager; what it makes
+	// is given to Rung from another goroutine. nil means that somebody else feeds an encoder that takes
+	// every frame.
+	Encode func(s Sample) (taken bool)
 	// Predictors say where the rungs' IDRs will be, one for each of Tracks.Rungs. None at all means
 	// that long GOPs are cut without regard to the rungs.
 	Predictors []Predictor
@@ -58,6 +63,7 @@ type Packager struct {
 	axis   axis
 	cutter *Cutter
 	ledger ledger
+	ends   ends
 	source *videoLane // nil: not listed
 	rungs  []*videoLane
 	lanes  []*videoLane // source and rungs
@@ -112,7 +118,7 @@ func (p *Packager) build(store Store) error {
 	}
 	for _, r := range p.tracks.Rungs {
 		out := p.addOutbox(store, rungRendition(p.config, r))
-		p.rungs = append(p.rungs, newVideoLane(p.config, len(p.outboxes)-1, r.FrameRate, out))
+		p.rungs = append(p.rungs, newVideoLane(p.config, len(p.outboxes)-1, r.FrameRate, &p.ends, out))
 	}
 	p.lanes = append(p.lanes, p.rungs...)
 	return p.buildAudio(store)
@@ -136,7 +142,7 @@ func (p *Packager) buildSource(store Store) error {
 	}
 	out := p.addOutbox(store, r)
 	out.addSection(init)
-	p.source = newVideoLane(p.config, len(p.outboxes)-1, r.FrameRate, out)
+	p.source = newVideoLane(p.config, len(p.outboxes)-1, r.FrameRate, &p.ends, out)
 	p.source.init = init
 	p.lanes = append(p.lanes, p.source)
 	return nil
@@ -147,17 +153,13 @@ func (p *Packager) buildAudio(store Store) error {
 	if p.tracks.Audio != nil {
 		asc, absent = p.tracks.Audio.Config, false
 	}
-	f, err := newAudioFormat(asc)
-	if err != nil {
-		return err
-	}
-	init, err := audioSection(p.config.Broadcast, f)
+	f, err := newAudioFormat(p.config.Broadcast, asc)
 	if err != nil {
 		return err
 	}
 	out := p.addOutbox(store, audioRendition(f))
-	out.addSection(init)
-	p.audio = newAudioLane(p.config, len(p.outboxes)-1, f, init, absent, out)
+	out.addSection(f.init)
+	p.audio = newAudioLane(p.config, len(p.outboxes)-1, f, absent, out)
 	return nil
 }
 

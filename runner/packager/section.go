@@ -21,6 +21,8 @@ type section struct {
 	hash string
 	key  string
 	body []byte
+
+	queued, durable, lost bool // protected by its outbox' mu
 }
 
 func newSection(broadcast, rendition string, scale timescale, codec codecs.Codec) (*section, error) {

@@ -44,7 +44,8 @@ type Audio struct {
 // Sample is one frame of a track.
 type Sample struct {
 	DTS, PTS int64  // ticks of 90 kHz on the source's clock
-	Key      bool   // video: an IDR, or as good as one
+	Key      bool   // video: decoding can begin here
+	Open     bool   // of a Key: no IDR, but the begin of an open group of pictures
 	Data     []byte // NAL units behind four bytes of length each, without parameter sets; or a raw AAC frame. It is kept, and must not change
 	Seq      uint64 // number of the source frame, for Keep; 0 for rungs
 }

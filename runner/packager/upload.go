@@ -132,21 +132,22 @@ func (o *outbox) uploadSegment(parent context.Context, j *segmentJob) {
 
 // uploadSections uploads init sections, each until it is durable: nothing can be played without.
 func (o *outbox) uploadSections(ctx context.Context) {
-	for next := 0; ; next++ {
-		var j *sectionJob
+	for {
+		var s *section
 		if !o.await(ctx, func() bool {
-			if len(o.sections) > next {
-				j = o.sections[next]
+			if len(o.sections) > 0 {
+				s = o.sections[0]
 			}
-			return j != nil
+			return s != nil
 		}) {
 			return
 		}
-		if o.put(ctx, j.key, j.body, o.config.TargetDuration) != nil {
+		if o.put(ctx, s.key, s.body, o.config.TargetDuration) != nil {
 			return
 		}
 		o.mu.Lock()
-		j.durable = true
+		s.durable = true
+		o.sections = slices.Delete(o.sections, 0, 1)
 		o.changedLocked()
 		o.mu.Unlock()
 	}

@@ -5,7 +5,8 @@ import "github.com/pharos-live/pharos/internal/hls"
 // A videoFrame is a frame with its place in media time.
 type videoFrame struct {
 	t, pts int64
-	key    bool
+	key    bool // formats may change here
+	sync   bool // an IDR
 	data   []byte
 	init   *section
 }
@@ -17,6 +18,7 @@ type videoFrame struct {
 // Frames wait only while it is open whether a cut falls on them.
 type videoLane struct {
 	*builder
+	ends    *ends // of all video renditions
 	pace    pace
 	cuts    []Cut // not yet reached
 	waiting []videoFrame
@@ -24,8 +26,8 @@ type videoLane struct {
 	last    int64    // place of the last frame
 }
 
-func newVideoLane(c Config, rendition int, fps float64, out *outbox) *videoLane {
-	return &videoLane{builder: newBuilder(c, rendition, hls.Video, videoScale, out), pace: newPace(fps), last: -1}
+func newVideoLane(c Config, rendition int, fps float64, e *ends, out *outbox) *videoLane {
+	return &videoLane{builder: newBuilder(c, rendition, hls.Video, videoScale, out), ends: e, pace: newPace(fps), last: -1}
 }
 
 // push takes the next frame.
@@ -50,24 +52,29 @@ func (l *videoLane) take(f videoFrame) {
 	l.last = f.t
 	d := min(l.pace.add(f.t), l.target)
 	for len(l.cuts) > 0 && l.cuts[0].At-near <= f.t {
-		end := l.cuts[0].At
-		if f.t-end <= near {
-			end = f.t // the frame that the cut fell on
-		}
-		l.cross(end, d)
+		l.cross(d)
 		if f.key {
 			l.use(f.init)
 		}
 	}
 	l.makeRoom(f.t, d)
-	l.add(f.t, f.pts, f.key, f.data)
+	l.add(f.t, f.pts, f.sync, f.data)
 	if end := min(max(f.t+d, l.end()), l.base+l.target); l.full(end, d) {
-		l.closePart(end)
+		l.closePart(l.agreed(end))
 	}
 }
 
-// cross ends the segment at the next cut, whose time in this rendition is at, and begins another.
-func (l *videoLane) cross(at, d int64) {
+// agreed is the end of the open part as the other renditions have it, if it can be this one's too.
+func (l *videoLane) agreed(end int64) int64 {
+	if at := l.ends.agree(end); at >= l.end() && at-l.base <= l.target && (at-l.base >= l.floor || end-l.base < l.floor) {
+		return at
+	}
+	return end
+}
+
+// cross ends the segment at the next cut and begins another, whose first frame lasts d.
+func (l *videoLane) cross(d int64) {
+	at := l.ends.agree(l.cuts[0].At)
 	if len(l.samples) > 0 {
 		l.closePart(min(at, l.base+l.target))
 	}
@@ -97,7 +104,7 @@ func (l *videoLane) stall(t int64) {
 		return
 	}
 	for len(l.cuts) > 0 && l.cuts[0].At <= t {
-		l.cross(l.cuts[0].At, 0)
+		l.cross(0)
 	}
 	if len(l.samples) > 0 && t-l.base > l.target {
 		l.closePart(l.base + l.target)
@@ -111,7 +118,7 @@ func (l *videoLane) stall(t int64) {
 func (l *videoLane) finish() {
 	l.drain(forever)
 	if n := len(l.samples); n > 0 {
-		l.closePart(min(l.samples[n-1].dts+l.pace.mean(), l.base+l.target))
+		l.closePart(l.agreed(min(l.samples[n-1].dts+l.pace.mean(), l.base+l.target)))
 	}
 	l.closeSegment()
 }
