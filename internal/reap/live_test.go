@@ -168,3 +168,42 @@ func (hanging) Delete(ctx context.Context, _ ...string) error {
 	<-ctx.Done()
 	return context.Cause(ctx)
 }
+
+// TestObjectThatNeverComes_KeepsThePartsForEver: and those behind it, until it is known to be lost.
+func TestObjectThatNeverComes_KeepsThePartsForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &counting{}
+		l := reap.NewLive(broadcast, []string{"source"}, store, reap.Options{TargetDuration: target})
+		ended := make(chan error)
+		go func() { ended <- l.Run(t.Context()) }()
+		for i := range uint64(100) {
+			at := time.Duration(i) * 2 * time.Second
+			l.Note(hls.Part{Number: i, MSN: i, Start: at, Duration: 2 * time.Second, Term: term})
+			if i != 10 {
+				l.Note(hls.Object{MSN: i, Term: term})
+			}
+		}
+		time.Sleep(time.Hour)
+		if store.keys != 10 {
+			t.Errorf("%d parts are deleted, want the 10 before the segment without an object", store.keys)
+		}
+		l.Note(hls.Segment{MSN: 10, Gap: true})
+		time.Sleep(time.Hour)
+		if got, want := store.keys, 100-1-12; got != want { // all that are older than 24 s, but for its own
+			t.Errorf("%d parts are deleted once it is known to be lost, want %d", got, want)
+		}
+		l.Close()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// counting is a store that counts what is deleted.
+type counting struct{ keys int }
+
+func (c *counting) Delete(_ context.Context, keys ...string) error {
+	c.keys += len(keys)
+	return nil
+}
