@@ -102,6 +102,9 @@ func (s *show) join() {
 	if err := m.Apply(slices.Concat([]hls.Event{s.take}, s.older, s.recent)...); err != nil {
 		s.t.Errorf("join: %v", err)
 	}
+	if len(s.models) > 3 { // two stay, those who joined come and go
+		s.models = slices.Delete(s.models, 2, 3)
+	}
 	s.models = append(s.models, m)
 }
 
@@ -231,6 +234,13 @@ func (s *show) finish() {
 	if err := <-s.ended; err != nil {
 		s.t.Errorf("Run: %v", err)
 	}
+}
+
+// deletions is how many requests there were.
+func (s *show) deletions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.deletes
 }
 
 // left is the parts in the bucket.
