@@ -110,7 +110,7 @@ func (s *shared) finish(name string, l *load, body []byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.body, l.err = body, err
-	close(l.done)
+	defer close(l.done)
 	if s.loading[name] == l {
 		delete(s.loading, name)
 	}
