@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pharos-live/pharos/internal/hls"
+	"github.com/pharos-live/pharos/internal/objstore"
 	"github.com/pharos-live/pharos/internal/registry"
 )
 
@@ -88,7 +89,7 @@ func (s *Server) hlsFile(w http.ResponseWriter, r *http.Request) {
 		s.mediaPlaylist(w, r, model, rendition)
 	case strings.HasPrefix(file, "init-"):
 		key, err := model.Init(rendition, strings.TrimSuffix(strings.TrimPrefix(file, "init-"), ".mp4"))
-		s.redirect(w, r, key, err)
+		s.send(w, r, key, err)
 	default:
 		s.media4s(w, r, model, rendition, file)
 	}
@@ -132,7 +133,7 @@ func (s *Server) media4s(w http.ResponseWriter, r *http.Request, model *hls.Broa
 	ctx, cancel := context.WithTimeoutCause(r.Context(), blockTargets*model.TargetDuration(), errTimeout)
 	defer cancel()
 	key, err := model.Part(ctx, rendition, number)
-	s.redirect(w, r, key, err)
+	s.send(w, r, key, err)
 }
 
 func (s *Server) segment(w http.ResponseWriter, r *http.Request, model *hls.Broadcast, rendition string, msn uint64) {
@@ -140,48 +141,14 @@ func (s *Server) segment(w http.ResponseWriter, r *http.Request, model *hls.Broa
 	defer cancel()
 	key, parts, err := model.Segment(ctx, rendition, msn)
 	if err != nil || len(parts) == 0 {
-		s.redirect(w, r, key, err)
+		s.send(w, r, key, err)
 		return
 	}
-	s.concatenate(w, r, rendition, parts)
-}
-
-// concatenate serves a segment from its parts: the one case in which media
-// passes through this server.
-func (s *Server) concatenate(w http.ResponseWriter, r *http.Request, rendition string, parts []string) {
-	var body []byte
-	for _, key := range parts {
-		b, err := s.store.Get(r.Context(), key)
-		if err != nil {
-			s.fail(w, r, fmt.Errorf("read part for a segment: %w", err))
-			return
-		}
-		body = append(body, b...)
-	}
-	s.Stats.Concatenated.Add(1)
-	s.log.Warn("a segment passed through: its object is not durable yet", "path", r.URL.Path, "bytes", len(body))
-	w.Header().Set("Content-Type", mediaType(rendition))
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.Header().Set("Cache-Control", cacheRedirect)
-	_, _ = w.Write(body)
-}
-
-func mediaType(rendition string) string {
-	if rendition == "audio" {
-		return "audio/mp4"
-	}
-	return "video/mp4"
+	s.concatenate(w, r, parts)
 }
 
 // redirect sends the client to the bucket.
-func (s *Server) redirect(w http.ResponseWriter, r *http.Request, key string, err error) {
-	if err == nil && key == "" {
-		err = hls.ErrNotFound
-	}
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
+func (s *Server) redirect(w http.ResponseWriter, r *http.Request, key string) {
 	url, err := s.store.URL(key, time.Now())
 	if err != nil {
 		s.fail(w, r, fmt.Errorf("sign %s: %w", key, err))
@@ -223,7 +190,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.As(err, &bad):
 		text(w, http.StatusBadRequest, cacheError, bad.Error())
-	case errors.Is(err, hls.ErrNotFound), errors.Is(err, registry.ErrNone):
+	case errors.Is(err, hls.ErrNotFound), errors.Is(err, registry.ErrNone), errors.Is(err, objstore.ErrNotFound):
 		text(w, http.StatusNotFound, cacheError, "not found: nothing of that name is live or kept")
 	case errors.Is(err, errTimeout):
 		s.Stats.Timeouts.Add(1)

@@ -165,11 +165,19 @@ type rig struct {
 // newRig starts a Server; the returned stop ends it and waits.
 func newRig(t *testing.T) (r *rig, stop func()) {
 	t.Helper()
+	return newRigWith(t, func(*web.Options) {})
+}
+
+// newRigWith is newRig with other options.
+func newRigWith(t *testing.T, change func(*web.Options)) (r *rig, stop func()) {
+	t.Helper()
 	r = &rig{station: &station{t: t, live: map[string]registry.Live{}}, store: &objstore.Memory{}}
-	srv, err := web.New(r.station, r.station, r.station, r.store, func() error { return r.ready }, web.Options{
+	o := web.Options{
 		Media:  http.NotFoundHandler(),
 		Bundle: fstest.MapFS{"app.js": {Data: []byte("play()")}, "app.css": {Data: []byte("a{}")}},
-	})
+	}
+	change(&o)
+	srv, err := web.New(r.station, r.station, r.station, r.store, func() error { return r.ready }, o)
 	if err != nil {
 		t.Fatal(err)
 	}

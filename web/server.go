@@ -32,6 +32,7 @@ type Channels interface {
 // Options are the tunables of a Server; the zero value works.
 type Options struct {
 	Media  http.Handler // serves /media/: the directory bucket; nil = 404
+	Proxy  bool         // media passes through this server, instead of redirects to the bucket
 	Bundle fs.FS        // the page's built files; nil = those embedded
 	Logger *slog.Logger // nil = discard
 }
@@ -41,7 +42,9 @@ type Stats struct {
 	Playlists    atomic.Int64 // answers with a playlist
 	Bytes        atomic.Int64 // of playlists, after compression
 	Redirects    atomic.Int64 // to the bucket
-	Concatenated atomic.Int64 // segments that passed through this server
+	Concatenated atomic.Int64 // segments that were put together from their parts
+	Proxied      atomic.Int64 // answers with media, where it passes through
+	Fetched      atomic.Int64 // objects read from the bucket for that
 	Timeouts     atomic.Int64 // blocking requests answered 503
 }
 
@@ -52,6 +55,8 @@ type Server struct {
 	store       Store
 	page        *page
 	media       http.Handler
+	proxy       bool
+	shared      *shared
 	ready       func() error
 	log         *slog.Logger
 
@@ -80,6 +85,8 @@ func New(c Channels, f Feeds, b Doorbell, s Store, ready func() error, o Options
 		store:       s,
 		page:        pg,
 		media:       o.Media,
+		proxy:       o.Proxy,
+		shared:      newShared(sharedBytes(o.Proxy)),
 		ready:       ready,
 		log:         o.Logger,
 	}, nil

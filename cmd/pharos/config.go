@@ -31,8 +31,10 @@ type config struct {
 	redisURL string
 	bucket   bucketConfig
 	mediaURL string
+	media    string // redirect or proxy
 
 	httpAddr, rtmpAddr string
+	tlsCert, tlsKey    string
 	dataDir            string
 	secret             string
 
@@ -179,6 +181,12 @@ func (c *config) secretSettings() []setting {
 func (c *config) listenSettings() []setting {
 	return []setting{
 		{env: "PHAROS_HTTP_ADDR", def: ":8080", set: intoString(&c.httpAddr), help: "HTTP listener (HTTP/1 and h2c)"},
+		{env: "PHAROS_TLS_CERT", set: intoString(&c.tlsCert), help: "PEM file of the certificate, with its chain: HTTPS with HTTP/2 on PHAROS_HTTP_ADDR; followed when it changes"},
+		{env: "PHAROS_TLS_KEY", set: intoString(&c.tlsKey), help: "PEM file of its key"},
+		{
+			env: "PHAROS_MEDIA", def: "redirect", set: intoOneOf(&c.media, "redirect", "proxy"),
+			help: "how viewers get parts and segments: redirect (302 to the bucket) or proxy (fetched once, served from memory)",
+		},
 		{env: "PHAROS_RTMP_ADDR", def: ":1935", set: intoString(&c.rtmpAddr), help: "RTMP listener; --rtmp-addr \"\" or \"off\" makes a web-only edge"},
 		{env: "PHAROS_MAX_CONNS", def: "1000", set: intoCount(&c.maxConns, 1_000_000), help: "RTMP connections at most"},
 		{env: "PHAROS_MAX_CONNS_PER_IP", def: "20", set: intoCount(&c.maxConnsPerIP, 1_000_000), help: "RTMP connections at most from one address"},
@@ -230,6 +238,9 @@ func (c *config) validate() error {
 	}
 	if c.mediaURL != "" && c.bucket.name == "" {
 		return &settingError{name: "PHAROS_MEDIA_URL", value: c.mediaURL, err: errors.New("needs BUCKET_MEDIA: the directory bucket is served by the app server itself")}
+	}
+	if (c.tlsCert == "") != (c.tlsKey == "") {
+		return errHalfTLS(c.tlsCert, c.tlsKey)
 	}
 	if c.redisURL != "" && c.secret == "" {
 		return &settingError{name: "PHAROS_SECRET", value: "", err: fmt.Errorf("must be given with REDIS_URL, the same on all app servers: at least 16 bytes")}

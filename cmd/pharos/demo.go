@@ -110,7 +110,7 @@ func demoBroadcast(ctx context.Context, p *process, s *server) error {
 }
 
 func say(p *process, s *server, rtmp, key string) {
-	base := "http://" + s.httpLn.Addr().String()
+	base := s.scheme() + "://" + s.httpLn.Addr().String()
 	fmt.Fprintf(p.stdout, `
 Pharos is up. Everything runs on this machine, and ends with Ctrl-C.
 

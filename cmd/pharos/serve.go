@@ -60,7 +60,8 @@ type server struct {
 	log      *slog.Logger
 	name     string
 	httpLn   net.Listener
-	rtmpLn   net.Listener // nil on a web-only edge
+	rtmpLn   net.Listener       // nil on a web-only edge
+	cert     *serve.Certificate // nil without PHAROS_TLS_CERT
 	embedded *registry.EmbeddedRedis
 	redisURL string
 	registry *registry.Registry
@@ -97,6 +98,9 @@ func (s *server) open(ctx context.Context, runnerLog io.Writer) (err error) {
 	if err := s.chooseEncoder(ctx); err != nil {
 		return err
 	}
+	if s.cert, err = s.c.loadCertificate(s.log); err != nil {
+		return err
+	}
 	if s.httpLn, err = serve.Listen("PHAROS_HTTP_ADDR", s.c.httpAddr); err != nil {
 		return err
 	}
@@ -116,7 +120,7 @@ func (s *server) open(ctx context.Context, runnerLog io.Writer) (err error) {
 		return err
 	}
 	s.store = store
-	if s.web, err = web.New(s.registry, s.registry, s.registry.Doorbell(), store, s.ready, web.Options{Media: media, Logger: s.log}); err != nil {
+	if s.web, err = web.New(s.registry, s.registry, s.registry.Doorbell(), store, s.ready, web.Options{Media: media, Proxy: s.c.media == "proxy", Logger: s.log}); err != nil {
 		return err
 	}
 	if s.c.webOnly() {
@@ -230,11 +234,16 @@ func (s *server) runWeb(ctx context.Context) error {
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	return serve.Run(ctx,
+	members := []func(context.Context) error{
 		s.registry.Doorbell().Run,
 		s.web.Run,
 		func(ctx context.Context) error { return serve.HTTP(ctx, srv, s.httpLn, httpGrace) },
-	)
+	}
+	if s.cert != nil {
+		srv.TLSConfig = s.cert.TLS()
+		members = append(members, s.cert.Run)
+	}
+	return serve.Run(ctx, members...)
 }
 
 func (s *server) runPool(ctx context.Context) error {

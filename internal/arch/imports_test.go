@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"internal/objstore":              {},
 	"internal/serve":                 {},
 	"internal/memhttp":               {},
+	"internal/reap":                  {"internal/hls", "internal/objstore"},
 	"internal/streamkey":             {"internal/objstore"},
 	"internal/avc":                   {},
 	"internal/hevc":                  {},

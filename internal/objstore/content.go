@@ -28,16 +28,20 @@ func ContentType(key string) string {
 		return "application/json"
 	case ".m3u8":
 		return "application/vnd.apple.mpegurl"
+	case ".jpg":
+		return "image/jpeg"
+	case ".vtt":
+		return "text/vtt; charset=utf-8"
 	default:
 		return "application/octet-stream"
 	}
 }
 
-// CacheControl returns how long the answer to a GET of key may be kept: media for ever, all else
-// never without asking.
+// CacheControl returns how long the answer to a GET of key may be kept: media and pictures, whose names
+// carry a term or a hash, for ever; all else, written again under the same key, never without asking.
 func CacheControl(key string) string {
 	switch path.Ext(key) {
-	case ".m4s", ".mp4":
+	case ".m4s", ".mp4", ".jpg":
 		return cacheForEver
 	default:
 		return cacheNever

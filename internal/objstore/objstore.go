@@ -44,6 +44,9 @@ var (
 type PutOptions struct {
 	ContentType  string // "" = what ContentType says of the key
 	CacheControl string // "" = what CacheControl says of the key
+	// Once says that whoever puts tries again by itself, and knows better when: the store makes one
+	// attempt only. Retries of both would multiply.
+	Once bool
 }
 
 // Object is an object as List tells of it.

@@ -101,7 +101,10 @@ func isBaseURL(s string) bool {
 
 // S3 is a Store in a bucket of a service that speaks S3. An object is durable once the service
 // has acknowledged it. Each request is tried up to three times, each attempt with its own timeout,
-// as long as ctx allows.
+// as long as ctx allows; a Put with PutOptions.Once is tried once.
+//
+// It speaks HTTP/1.1, one request to a connection: uploads that shared one HTTP/2 connection would all
+// wait for one lost packet, and the second request of an upload that hangs would hang with the first.
 type S3 struct {
 	options S3Options
 	client  *s3.Client
@@ -143,6 +146,8 @@ func OpenS3(o S3Options) (*S3, error) {
 // httpClient returns a client with a pool of its own. Redirects are not followed: a service answers
 // with one where the region or the endpoint is wrong, and a followed PUT would become a GET.
 func httpClient(attempt time.Duration) *http.Client {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
 	return &http.Client{
 		Timeout:       attempt,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -150,7 +155,7 @@ func httpClient(attempt time.Duration) *http.Client {
 			Proxy:                 http.ProxyFromEnvironment,
 			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			TLSHandshakeTimeout:   dialTimeout,
-			ForceAttemptHTTP2:     true,
+			Protocols:             &protocols,
 			MaxIdleConnsPerHost:   maxIdlePerHost,
 			IdleConnTimeout:       idleTimeout,
 			ExpectContinueTimeout: time.Second,
@@ -185,11 +190,20 @@ func (s *S3) Put(ctx context.Context, key string, body []byte, o PutOptions) err
 		Body:         bytes.NewReader(body), // seekable: the signature needs two passes, a retry another
 		ContentType:  &o.ContentType,
 		CacheControl: &o.CacheControl,
-	})
+	}, attempts(o))
 	if err != nil {
 		return fmt.Errorf("put %q: %w", key, cause(ctx, err))
 	}
 	return nil
+}
+
+// attempts sets how often a Put is tried.
+func attempts(o PutOptions) func(*s3.Options) {
+	return func(c *s3.Options) {
+		if o.Once {
+			c.Retryer = aws.NopRetryer{}
+		}
+	}
 }
 
 // Get returns the object under key.

@@ -225,6 +225,22 @@ func TestS3_GivesUpAfterThreeAttempts(t *testing.T) {
 	}
 }
 
+// TestS3_OncePutsOnce: the packager's retries and the SDK's would multiply.
+func TestS3_OncePutsOnce(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	endpoint := service(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		refuse(503, "SlowDown")(w, r)
+	})
+	if err := openS3(t, options(endpoint)).Put(t.Context(), "b/k", []byte("body"), objstore.PutOptions{Once: true}); err == nil {
+		t.Error("Put: nil, want an error")
+	}
+	if got := asked.Load(); got != 1 {
+		t.Errorf("%d attempts, want 1", got)
+	}
+}
+
 func TestS3_TheDeadlineIsTheCallers(t *testing.T) {
 	t.Parallel()
 	endpoint := service(t, func(_ http.ResponseWriter, r *http.Request) {

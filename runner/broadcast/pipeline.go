@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pharos-live/pharos/internal/reap"
 	broadcastv1 "github.com/pharos-live/pharos/proto/pharos/broadcast/v1"
 	"github.com/pharos-live/pharos/runner/ffmpeg"
 	"github.com/pharos-live/pharos/runner/packager"
@@ -30,6 +31,7 @@ type pipeline struct {
 	stopEncoder context.CancelCauseFunc
 	outputs     []ffmpeg.Output // the rungs
 	feed        *feed
+	reaper      *reap.Live
 	onLive      func(*pipeline)
 	source      source
 
@@ -83,8 +85,8 @@ func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive 
 	}
 	var err error
 	l.packager, err = packager.New(p.packaging, p.tracks(t, outputs), se.service.store, packager.Options{
-		Announce:   l.feed.announce,
-		Older:      l.feed.older,
+		Announce:   l.announce,
+		Older:      l.older,
 		Encode:     l.encode,
 		Predictors: predictors(p, t, outputs),
 		Logger:     se.log,
@@ -97,8 +99,10 @@ func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive 
 		cancel(errAborted)
 		return nil, err
 	}
+	l.reaper = l.newReaper(se.service.store, p.packaging)
 	group.Go(l.pack)
 	group.Go(l.open)
+	group.Go(func() error { return l.reaper.Run(l.ctx) })
 	return l, nil
 }
 
@@ -316,6 +320,7 @@ func (l *pipeline) finish(ctx context.Context, reason string) error {
 	}
 	select {
 	case <-l.packed:
+		l.reaper.Close()
 		l.group.Go(func() error { return l.feed.end(l.ctx, reason) })
 	case <-l.ctx.Done():
 	}

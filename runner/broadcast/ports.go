@@ -7,9 +7,11 @@ import (
 	"github.com/pharos-live/pharos/internal/registry"
 )
 
-// A Store takes the broadcast's media; Put returns once it is durable.
+// A Store takes the broadcast's media; Put returns once it is durable. Delete is
+// for parts that nobody can ask for any more.
 type Store interface {
 	Put(ctx context.Context, key string, body []byte, o objstore.PutOptions) error
+	Delete(ctx context.Context, keys ...string) error
 }
 
 // A Registry knows which runner holds which channel, and keeps the feeds.

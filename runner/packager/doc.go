@@ -55,6 +55,9 @@
 //   - A part is announced once the store has acknowledged it and its init section; if that has not
 //     happened when three part targets have passed since it was closed, it is announced as a gap and its
 //     upload cancelled.
+//   - An upload that takes long is joined by a second request for the same object, and the first to succeed
+//     wins. Second requests are a tenth of the first ones at most, and none are sent while the store fails.
+//     Only the packager tries again: it asks the store for one attempt at a time.
 //   - The object of a segment is its parts, byte for byte, those that became gaps included.
 //   - Announcements of a rendition come in order. A rendition that waits, for the store, for ffmpeg or
 //     in Announce, holds up no other.

@@ -75,6 +75,9 @@ type outbox struct {
 	stats  *Stats
 	log    *slog.Logger
 
+	partHedge, segmentHedge *hedge
+	sending                 sync.WaitGroup // requests under way
+
 	mu       sync.Mutex // protects all below
 	entries  []*entry
 	parts    []*entry      // to be uploaded, oldest first
@@ -91,6 +94,8 @@ func newOutbox(name string, c Config, store Store, stats *Stats, log *slog.Logge
 		name: name, config: c, store: store, stats: stats,
 		log:     log.With("rendition", name),
 		changed: make(chan struct{}),
+
+		partHedge: newHedge(c.Part), segmentHedge: newHedge(c.TargetDuration / 2),
 	}
 }
 

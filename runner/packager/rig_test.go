@@ -54,7 +54,8 @@ type rig struct {
 	mu     sync.Mutex // protects all below
 	events []hls.Event
 	older  []hls.Segment
-	err    error // from the model
+	err    error           // from the model
+	heard  func(hls.Event) // may be nil; called with mu held
 
 	cancel context.CancelCauseFunc
 	done   chan error
@@ -97,6 +98,11 @@ func (r *rig) announce(_ context.Context, events ...hls.Event) error {
 		r.err = cmp.Or(r.err, err)
 	}
 	r.events = append(r.events, events...)
+	for _, e := range events {
+		if r.heard != nil {
+			r.heard(e)
+		}
+	}
 	return nil
 }
 

@@ -11,7 +11,10 @@ type Stats struct {
 	Lost     atomic.Uint64 // segments whose object was given up
 	Bytes    atomic.Uint64 // uploaded, parts and segments
 	Retries  atomic.Uint64 // uploads that failed and were tried again
-	InFlight atomic.Int64  // uploads that are under way now
+	InFlight atomic.Int64  // requests that are under way now
+
+	Hedges    atomic.Uint64 // second requests for an object whose first took long
+	HedgeWins atomic.Uint64 // of these, that were there first
 
 	ForcedCuts     atomic.Uint64 // segments that began without a source keyframe: GOPs longer than the target duration
 	LateCuts       atomic.Uint64 // segments cut for lack of an IDR or a frame in time

@@ -41,6 +41,7 @@ var errLate = errors.New("not durable in time")
 func (o *outbox) run(ctx context.Context, a announcer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var workers sync.WaitGroup
+	defer o.sending.Wait() // what lost its race
 	defer workers.Wait()
 	defer cancel()
 	for range partUploads {
@@ -89,7 +90,7 @@ func (o *outbox) uploadParts(ctx context.Context) {
 func (o *outbox) uploadPart(ctx context.Context, e *entry) {
 	ctx, cancel := context.WithDeadlineCause(ctx, e.deadline, errLate)
 	defer cancel()
-	err := o.put(ctx, e.key, e.body, 0)
+	err := o.put(ctx, o.partHedge, e.key, e.body, 0)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.bytes -= len(e.body)
@@ -117,7 +118,7 @@ func (o *outbox) uploadSegment(parent context.Context, j *segmentJob) {
 	ctx, cancel := context.WithDeadlineCause(parent, j.deadline, errLate)
 	defer cancel()
 	body := slices.Concat(j.bodies...)
-	err := o.put(ctx, hls.SegmentKey(o.config.Broadcast, o.name, j.record.MSN, o.config.Term), body, o.config.segmentDeadline()/2)
+	err := o.put(ctx, o.segmentHedge, hls.SegmentKey(o.config.Broadcast, o.name, j.record.MSN, o.config.Term), body, o.config.segmentDeadline()/2)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
@@ -142,7 +143,7 @@ func (o *outbox) uploadSections(ctx context.Context) {
 		}) {
 			return
 		}
-		if o.put(ctx, s.key, s.body, o.config.TargetDuration) != nil {
+		if o.put(ctx, o.partHedge, s.key, s.body, o.config.TargetDuration) != nil {
 			return
 		}
 		o.mu.Lock()
@@ -153,18 +154,20 @@ func (o *outbox) uploadSections(ctx context.Context) {
 	}
 }
 
-// put stores an object, trying again until ctx ends. An attempt lasts at most limit; 0 = as long as
-// ctx does.
-func (o *outbox) put(ctx context.Context, key string, body []byte, limit time.Duration) error {
-	options := objstore.PutOptions{ContentType: "video/mp4", CacheControl: cacheForEver}
+// put stores an object, trying again until ctx ends. An attempt, which is a request and perhaps a second one
+// beside it, lasts at most limit; 0 = as long as ctx does, for a part has no time for a second attempt after
+// one that hangs, and a store that is slow all the time would have none succeed.
+func (o *outbox) put(ctx context.Context, h *hedge, key string, body []byte, limit time.Duration) error {
+	options := objstore.PutOptions{ContentType: "video/mp4", CacheControl: cacheForEver, Once: true}
 	if o.name == AudioName {
 		options.ContentType = "audio/mp4"
 	}
+	send := func(ctx context.Context) error { return o.store.Put(ctx, key, body, options) }
 	for wait := firstBackoff; ; wait = min(2*wait, lastBackoff) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := o.attempt(ctx, key, body, options, limit)
+		err := o.attempt(ctx, h, send, limit)
 		if err == nil {
 			o.stats.Bytes.Add(uint64(len(body)))
 			return nil
@@ -178,15 +181,13 @@ func (o *outbox) put(ctx context.Context, key string, body []byte, limit time.Du
 	}
 }
 
-func (o *outbox) attempt(ctx context.Context, key string, body []byte, options objstore.PutOptions, limit time.Duration) error {
+func (o *outbox) attempt(ctx context.Context, h *hedge, send func(context.Context) error, limit time.Duration) error {
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	o.stats.InFlight.Add(1)
-	defer o.stats.InFlight.Add(-1)
-	return o.store.Put(ctx, key, body, options)
+	return o.race(ctx, h, send)
 }
 
 // pause waits for d or for the end of ctx.
