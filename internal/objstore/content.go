@@ -28,16 +28,18 @@ func ContentType(key string) string {
 		return "application/json"
 	case ".m3u8":
 		return "application/vnd.apple.mpegurl"
+	case ".jpg":
+		return "image/jpeg"
 	default:
 		return "application/octet-stream"
 	}
 }
 
-// CacheControl returns how long the answer to a GET of key may be kept: media for ever, all else
-// never without asking.
+// CacheControl returns how long the answer to a GET of key may be kept: media and pictures for ever, all
+// else never without asking.
 func CacheControl(key string) string {
 	switch path.Ext(key) {
-	case ".m4s", ".mp4":
+	case ".m4s", ".mp4", ".jpg":
 		return cacheForEver
 	default:
 		return cacheNever

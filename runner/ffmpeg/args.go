@@ -26,6 +26,7 @@ type Spec struct {
 	Outputs []Output      // as Fit returned them; output i leaves on file descriptor 3+i
 	Segment time.Duration // greatest distance of IDRs; 0 = DefaultSegment
 	Backend Backend       // "" = Software, the only one
+	Stills  *Stills       // pictures as JPEG, on the file descriptor behind the outputs'; nil = none
 }
 
 func (s Spec) withDefaults() Spec {
@@ -55,8 +56,11 @@ func (s Spec) validate() error {
 	if s.Source.Width <= 0 || s.Source.Height <= 0 {
 		errs = append(errs, fmt.Errorf("source of %d by %d pixels: want its size", s.Source.Width, s.Source.Height))
 	}
-	if len(s.Outputs) == 0 {
+	if len(s.Outputs) == 0 && s.Stills == nil {
 		errs = append(errs, errors.New("no outputs: there is nothing to encode"))
+	}
+	if s.Stills != nil {
+		errs = append(errs, s.Stills.validate())
 	}
 	return errors.Join(errs...)
 }
@@ -68,6 +72,9 @@ func Args(s Spec) ([]string, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
+	if len(s.Outputs) == 0 {
+		return stillsOnlyArgs(*s.Stills), nil
+	}
 	args := []string{
 		"-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning",
 		"-copyts", "-probesize", "4096", "-analyzeduration", "0",
@@ -77,6 +84,9 @@ func Args(s Spec) ([]string, error) {
 		args = append(args, "-map", "0:v:0")
 		args = append(args, encode(s.Source, o, s.Segment)...)
 		args = append(args, "-f", "nut", "-write_index", "0", "-flush_packets", "1", "pipe:"+strconv.Itoa(3+i))
+	}
+	if s.Stills != nil {
+		args = append(args, s.Stills.args(3+len(s.Outputs))...)
 	}
 	return args, nil
 }

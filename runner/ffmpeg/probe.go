@@ -14,10 +14,10 @@ import (
 
 const probeTimeout = 10 * time.Second
 
-// Probe tells whether the ffmpeg at path ("" = "ffmpeg" in PATH) can encode rungs, by having it
-// encode one frame with the arguments that a rung gets, into NUT, and reading that. Its error is one
+// Probe tells whether the ffmpeg at path ("" = "ffmpeg" in PATH) can encode rungs, and stills beside
+// them, by having it encode one frame with the arguments that these get, into NUT, and reading that. Its error is one
 // line that says what is missing and how to mend it. Without rungs no ffmpeg is needed, and Probe
-// returns nil at once; otherwise it blocks for about 0.1 s, at most 10 s.
+// returns nil at once; otherwise it blocks for about 0.2 s, at most 10 s.
 func Probe(ctx context.Context, path string, rungs []Rung) error {
 	if len(rungs) == 0 {
 		return nil
@@ -36,7 +36,10 @@ func Probe(ctx context.Context, path string, rungs []Rung) error {
 	defer cancel()
 	out, said, err := probeEncode(ctx, file, rungs[0])
 	if err == nil {
-		return checkProbe(out, rungs[0])
+		if err := checkProbe(out, rungs[0]); err != nil {
+			return err
+		}
+		return probeStills(ctx, file)
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		return fmt.Errorf("test encode with %s: %w", file, cause)
