@@ -173,8 +173,13 @@ func mediaType(rendition string) string {
 	return "video/mp4"
 }
 
-// redirect sends the client to the bucket.
+// redirect sends the client to the bucket, to what never moves.
 func (s *Server) redirect(w http.ResponseWriter, r *http.Request, key string, err error) {
+	s.redirectFor(w, r, key, cacheRedirect, err)
+}
+
+// redirectFor sends the client to the bucket; cache says for how long.
+func (s *Server) redirectFor(w http.ResponseWriter, r *http.Request, key, cache string, err error) {
 	if err == nil && key == "" {
 		err = hls.ErrNotFound
 	}
@@ -189,7 +194,7 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request, key string, er
 	}
 	s.Stats.Redirects.Add(1)
 	w.Header().Set("Location", url)
-	w.Header().Set("Cache-Control", cacheRedirect)
+	w.Header().Set("Cache-Control", cache)
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusFound)
 }

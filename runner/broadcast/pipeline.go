@@ -30,6 +30,7 @@ type pipeline struct {
 	stopEncoder context.CancelCauseFunc
 	feed        *feed
 	onLive      func(*pipeline)
+	pictures    *pictures // nil: there are none
 
 	ctx    context.Context // of the work: outlives the job's, until the end is flushed
 	cancel context.CancelCauseFunc
@@ -72,6 +73,7 @@ func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive 
 		packed: make(chan struct{}),
 		faulty: make(chan struct{}),
 	}
+	l.pictures = se.newPictures(p, t, len(outputs), l.feed)
 	var err error
 	l.packager, err = packager.New(p.packaging, p.tracks(t, outputs), se.service.store, packager.Options{
 		Announce:   l.feed.announce,
@@ -89,6 +91,7 @@ func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive 
 	}
 	group.Go(l.pack)
 	group.Go(l.open)
+	group.Go(func() error { l.pictures.decode(l.ctx); return nil })
 	return l, nil
 }
 
@@ -113,8 +116,10 @@ func (l *pipeline) startEncoder(ctx context.Context, p plan, t *tracks, outputs 
 	}
 	formats := make([]string, len(outputs)) // each is its rung's goroutine's own
 	ctx, stop := context.WithCancelCause(ctx)
+	stills, onStill := l.pictures.stills(t.video.source())
 	process, err := ffmpeg.Start(ctx, ffmpeg.Options{
-		Spec:         ffmpeg.Spec{Source: t.video.source(), Outputs: outputs, Segment: p.packaging.Segment},
+		Spec:         ffmpeg.Spec{Source: t.video.source(), Outputs: outputs, Segment: p.packaging.Segment, Stills: stills},
+		OnStill:      onStill,
 		Config:       t.video.record,
 		ReorderDepth: t.reorderDepth(),
 		Path:         path,
@@ -191,6 +196,9 @@ func (l *pipeline) open() error {
 	l.group.Go(func() error { return l.feed.run(l.ctx) })
 	l.packager.Start()
 	l.onLive(l)
+	if l.pictures != nil {
+		l.group.Go(func() error { l.pictures.run(l.ctx); return nil })
+	}
 	return nil
 }
 
@@ -229,6 +237,9 @@ func (l *pipeline) video(f *broadcastv1.Frame) error {
 	if err := l.packager.Source(s); err != nil {
 		return err
 	}
+	if s.Key {
+		l.pictures.keyframe(s.PTS, s.Data)
+	}
 	if l.encoder == nil {
 		return nil
 	}
@@ -249,6 +260,7 @@ func (l *pipeline) reconfigure(f *broadcastv1.Frame) error {
 	if err != nil {
 		return err
 	}
+	l.pictures.configure(v)
 	if l.encoder != nil {
 		if err := l.encoder.Reconfigure(v.record); err != nil {
 			return fmt.Errorf("change the encoder's input: %w", err)
@@ -273,12 +285,14 @@ func (l *pipeline) finish(ctx context.Context, reason string) error {
 	stop := context.AfterFunc(ctx, func() { l.cancel(context.Cause(ctx)) })
 	defer stop()
 	l.drainEncoder()
+	l.pictures.close()
 	l.packager.End()
 	if !l.known() {
 		return nil
 	}
 	select {
 	case <-l.packed:
+		l.pictures.settle(l.ctx)
 		l.group.Go(func() error { return l.feed.end(l.ctx, reason) })
 	case <-l.ctx.Done():
 	}

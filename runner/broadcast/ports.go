@@ -10,6 +10,8 @@ import (
 // A Store takes the broadcast's media; Put returns once it is durable.
 type Store interface {
 	Put(ctx context.Context, key string, body []byte, o objstore.PutOptions) error
+	// Delete removes objects; a key without one is no error.
+	Delete(ctx context.Context, keys ...string) error
 }
 
 // A Registry knows which runner holds which channel, and keeps the feeds.
