@@ -48,7 +48,7 @@ func shoot(t *testing.T, size string, seconds int, encoder ...string) film {
 		t.Skip(err)
 	}
 	flv := filepath.Join(t.TempDir(), "film.flv")
-	filter := fmt.Sprintf("nullsrc=s=%s:d=%d:r=30,geq=lum='32+8*floor(T)':cb=128:cr=128", size, seconds)
+	filter := fmt.Sprintf("nullsrc=s=16x16:d=%d:r=30,geq=lum='32+8*floor(T)':cb=128:cr=128,scale=%s", seconds, strings.Replace(size, "x", ":", 1))
 	args := []string{"-v", "error", "-nostdin", "-f", "lavfi", "-i", filter, "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast", "-sc_threshold", "0"}
 	run(t, append(append(args, encoder...), flv)...)
 	r := ffmpeg.NewReader(bytes.NewReader(run(t, "-v", "error", "-nostdin", "-copyts", "-i", flv, "-c", "copy", "-f", "nut", "pipe:1")))

@@ -292,7 +292,7 @@ func (l *pipeline) finish(ctx context.Context, reason string) error {
 	}
 	select {
 	case <-l.packed:
-		l.pictures.settle(l.ctx)
+		l.pictures.settle(ctx)
 		l.group.Go(func() error { return l.feed.end(l.ctx, reason) })
 	case <-l.ctx.Done():
 	}

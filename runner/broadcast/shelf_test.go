@@ -29,7 +29,7 @@ func TestFeed_WhoJoinsLateKnowsThePictures(t *testing.T) {
 		r.running(func() {
 			for msn := range uint64(900) {
 				start := time.Duration(msn) * length
-				if n := uint64(msn / 3); msn%3 == 0 && start < 30*time.Minute { // each 12 s, ten to a sheet
+				if n := msn / 3; msn%3 == 0 && start < 30*time.Minute { // each 12 s, ten to a sheet
 					tell(hls.Poster{Number: n + 1, At: start, Term: 7})
 					tell(hls.Sheet{
 						Number: n / 10, Revision: n%10 + 1, Start: time.Duration(n/10) * 2 * time.Minute, Interval: 12 * time.Second,

@@ -18,7 +18,7 @@ import (
 )
 
 // stairs draws what tells its own time: a grey that grows lighter by 8 each second.
-const stairs = "nullsrc=s=320x180:d=22:r=30,geq=lum='32+8*floor(T)':cb=128:cr=128"
+const stairs = "nullsrc=s=16x16:d=22:r=30,geq=lum='32+8*floor(T)':cb=128:cr=128,scale=320:180"
 
 // pictures keeps what comes out.
 type pictures struct {
