@@ -120,6 +120,11 @@ type channelStatus struct {
 	Started   *time.Time `json:"started,omitempty"`
 	Video     string     `json:"video,omitempty"`
 	Audio     string     `json:"audio,omitempty"`
+
+	// Poster and Storyboard are there once there are pictures. Their URLs stay, what
+	// they lead to is replaced.
+	Poster     string `json:"poster,omitempty"`
+	Storyboard string `json:"storyboard,omitempty"`
 }
 
 const stateOffline = "offline"
@@ -131,6 +136,10 @@ func statusOf(l registry.Live) channelStatus {
 	}
 	if l.State == registry.StateLive {
 		st.Playlist = "/live/" + l.Channel + "/index.m3u8"
+	}
+	if l.Poster > 0 {
+		st.Poster = "/live/" + l.Channel + "/poster.jpg"
+		st.Storyboard = "/hls/" + l.Broadcast + "/storyboard.vtt"
 	}
 	return st
 }

@@ -147,8 +147,8 @@ func (s *Server) segment(w http.ResponseWriter, r *http.Request, model *hls.Broa
 	s.concatenate(w, r, parts)
 }
 
-// redirect sends the client to the bucket.
-func (s *Server) redirect(w http.ResponseWriter, r *http.Request, key string) {
+// redirect sends the client to the bucket; cache says for how long.
+func (s *Server) redirect(w http.ResponseWriter, r *http.Request, key, cache string) {
 	url, err := s.store.URL(key, time.Now())
 	if err != nil {
 		s.fail(w, r, fmt.Errorf("sign %s: %w", key, err))
@@ -156,7 +156,7 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request, key string) {
 	}
 	s.Stats.Redirects.Add(1)
 	w.Header().Set("Location", url)
-	w.Header().Set("Cache-Control", cacheRedirect)
+	w.Header().Set("Cache-Control", cache)
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusFound)
 }

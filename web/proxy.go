@@ -34,21 +34,29 @@ func sharedBytes(proxy bool) int {
 // send answers with the object under key, as the server is set: by a redirect to the bucket, or from memory.
 // An err, or no key, is answered instead. It is for objects that never change: media and pictures.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, key string, err error) {
+	s.sendFor(w, r, key, cacheRedirect, err)
+}
+
+// sendFor is send for what is about to be replaced: cache says how long the answer is good for.
+func (s *Server) sendFor(w http.ResponseWriter, r *http.Request, key, cache string, err error) {
 	switch {
 	case err != nil:
 		s.fail(w, r, err)
 	case key == "":
 		s.fail(w, r, hls.ErrNotFound)
 	case s.proxy:
-		s.pass(w, r, key)
+		if cache == cacheRedirect {
+			cache = objstore.CacheControl(key) // the object itself is good for longer than a signed way to it
+		}
+		s.pass(w, r, key, cache)
 	default:
-		s.redirect(w, r, key)
+		s.redirect(w, r, key, cache)
 	}
 }
 
 // pass serves an object from memory. It is read once for all who ask, as a whole: players measure how quickly
 // media comes, and a part that arrived bit by bit would look like a slow network.
-func (s *Server) pass(w http.ResponseWriter, r *http.Request, key string) {
+func (s *Server) pass(w http.ResponseWriter, r *http.Request, key, cache string) {
 	body, err := s.shared.get(r.Context(), key, func(ctx context.Context) ([]byte, error) {
 		s.Stats.Fetched.Add(1)
 		return s.store.Get(ctx, key)
@@ -58,7 +66,7 @@ func (s *Server) pass(w http.ResponseWriter, r *http.Request, key string) {
 		return
 	}
 	s.Stats.Proxied.Add(1)
-	serveMedia(w, r, key, objstore.CacheControl(key), body)
+	serveMedia(w, r, key, cache, body)
 }
 
 // concatenate serves a segment from its parts: in redirect mode the one case in which media passes through

@@ -107,6 +107,10 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /live/{channel}/index.m3u8", s.liveMultivariant)
 	mux.HandleFunc("GET /hls/{broadcast}/index.m3u8", s.multivariant)
 	mux.HandleFunc("GET /hls/{broadcast}/{rendition}/{file}", s.hlsFile)
+	mux.HandleFunc("GET /live/{channel}/poster.jpg", s.livePoster)
+	mux.HandleFunc("GET /hls/{broadcast}/poster.jpg", s.poster)
+	mux.HandleFunc("GET /hls/{broadcast}/storyboard.vtt", s.storyboard)
+	mux.HandleFunc("GET /hls/{broadcast}/sheets/{file}", s.sheet)
 	mux.HandleFunc("GET /api/v1/channels", s.listChannels)
 	mux.HandleFunc("GET /api/v1/channels/{channel}", s.channelStatus)
 	if s.media != nil {

@@ -84,7 +84,7 @@ func runRunner(ctx context.Context, p *process, args []string) error {
 		return err
 	}
 	defer func() { _ = reg.Close() }()
-	svc := broadcast.New(store, reg, broadcast.Options{Machine: ticket.Machine, Logger: log})
+	svc := broadcast.New(store, reg, broadcast.Options{Machine: ticket.Machine, Stills: broadcast.FindStills("", log), Logger: log})
 	r := runner.New(runner.Options{Slots: c.flameMaxConcurrency, Shutdown: c.flameShutdown, Logger: log})
 	runner.HandleJob(r, wire.Broadcast, svc.Run)
 	r.Mount(broadcast.NewHandler(svc))

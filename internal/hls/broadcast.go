@@ -26,6 +26,7 @@ type Broadcast struct {
 	byName       map[string]*rendition
 	multivariant *Playlist
 	isReady      bool
+	pictures     pictures
 }
 
 // NewBroadcast is a broadcast that nothing is known of but its id, which is a
@@ -95,6 +96,8 @@ func (b *Broadcast) do(s step) {
 		b.renditions[s.rendition].store(e.MSN, e.Term)
 	case Segment:
 		b.renditions[s.rendition].addSegment(e, &b.constants)
+	case Poster, Sheet:
+		b.pictures.take(e, b.constants.window)
 	case End:
 		for _, r := range b.renditions {
 			r.finish(&b.constants)

@@ -44,6 +44,8 @@ func (f *feed) admit(e Event) (step, bool, error) {
 		return step{event: e}, fresh, nil
 	case End:
 		return step{event: e}, f.admitEnd(), nil
+	case Poster, Sheet: // in any order, and never a reason to fail
+		return step{event: e}, f.take != nil && drawable(e), nil
 	case Part:
 		return f.advance(e, e.Rendition, "part", e.Number, func(c *cursor) (bool, error) { return c.part(e, f) })
 	case Gap:

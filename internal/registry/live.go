@@ -29,6 +29,9 @@ type Live struct {
 	State      string    `json:"state"`           // StateStarting or StateLive
 	Video      string    `json:"video,omitempty"` // for people: "1280x720p60 h264"
 	Audio      string    `json:"audio,omitempty"` // for people: "48 kHz stereo aac"
+
+	// Poster is the number of the newest poster, whose term is Term; 0 = there is none.
+	Poster uint64 `json:"poster,omitempty"`
 }
 
 // A Lease is a runner's hold on a channel, from HoldLive. It is safe for concurrent use.

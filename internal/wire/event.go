@@ -37,6 +37,10 @@ func EncodeEvent(e hls.Event) ([]byte, error) {
 		entry.Kind = &broadcastv1.Entry_End{End: &broadcastv1.Finish{Reason: e.Reason}}
 	case hls.Segment:
 		entry.Kind = &broadcastv1.Entry_Segment{Segment: segmentToProto(e)}
+	case hls.Poster:
+		entry.Kind = &broadcastv1.Entry_Poster{Poster: posterToProto(e)}
+	case hls.Sheet:
+		entry.Kind = &broadcastv1.Entry_Sheet{Sheet: sheetToProto(e)}
 	default:
 		return nil, fmt.Errorf("encode event %T: %w", e, errEmpty)
 	}
@@ -70,6 +74,10 @@ func DecodeEvent(data []byte) (hls.Event, error) {
 		return hls.End{Reason: k.End.GetReason()}, nil
 	case *broadcastv1.Entry_Segment:
 		return segmentFromProto(k.Segment), nil
+	case *broadcastv1.Entry_Poster:
+		return posterFromProto(k.Poster), nil
+	case *broadcastv1.Entry_Sheet:
+		return sheetFromProto(k.Sheet), nil
 	default:
 		return nil, nil
 	}

@@ -24,8 +24,9 @@ type feed struct {
 	config packager.Config
 	log    *slog.Logger
 
-	mu   sync.Mutex // protects trim; held over Append, so that marks follow the order of seqs
-	trim *trimmer
+	mu    sync.Mutex // protects trim and shelf; held over Append, so that marks follow the order of seqs
+	trim  *trimmer
+	shelf shelf
 }
 
 func newFeed(to *registry.Feed, c packager.Config, log *slog.Logger) *feed {
@@ -81,12 +82,28 @@ func (f *feed) announce(ctx context.Context, events ...hls.Event) error {
 	}
 	for i, e := range events {
 		f.trim.note(e, first+uint64(i))
+		if done, ok := f.shelf.note(e, data[i], first+uint64(i)); ok {
+			if err := f.to.Older(done.data); err != nil {
+				return err
+			}
+			f.trim.list(done.end)
+		}
 	}
 	return nil
 }
 
+// keepShelf appends again what readers need of the pictures that a cut takes. Where
+// that fails, late readers lack a picture, and all else says what is wrong.
+func (f *feed) keepShelf(ctx context.Context, before uint64) {
+	for _, o := range f.shelf.cut(before) {
+		if seq, err := f.to.Append(ctx, o.data); err == nil {
+			o.seq = seq
+		}
+	}
+}
+
 // older adds a durable segment to the list, and cuts off what is too old.
-func (f *feed) older(_ context.Context, s hls.Segment) error {
+func (f *feed) older(ctx context.Context, s hls.Segment) error {
 	data, err := wire.EncodeEvent(s)
 	if err != nil {
 		return err
@@ -98,6 +115,7 @@ func (f *feed) older(_ context.Context, s hls.Segment) error {
 	}
 	before, drop := f.trim.record(s)
 	if before > 0 || drop > 0 {
+		f.keepShelf(ctx, before)
 		f.to.Trim(registry.EntryID{Term: f.config.Term, Seq: before}, drop)
 	}
 	return nil

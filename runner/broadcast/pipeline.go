@@ -34,6 +34,7 @@ type pipeline struct {
 	reaper      *reap.Live
 	onLive      func(*pipeline)
 	source      source
+	pictures    *pictures // nil: there are none
 
 	ctx    context.Context // of the work: outlives the job's, until the end is flushed
 	cancel context.CancelCauseFunc
@@ -83,6 +84,7 @@ func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive 
 		packed: make(chan struct{}),
 		faulty: make(chan struct{}),
 	}
+	l.pictures = se.newPictures(p, t, len(outputs), l.feed)
 	var err error
 	l.packager, err = packager.New(p.packaging, p.tracks(t, outputs), se.service.store, packager.Options{
 		Announce:   l.announce,
@@ -103,6 +105,7 @@ func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive 
 	group.Go(l.pack)
 	group.Go(l.open)
 	group.Go(func() error { return l.reaper.Run(l.ctx) })
+	group.Go(func() error { l.pictures.decode(l.ctx); return nil })
 	return l, nil
 }
 
@@ -128,9 +131,14 @@ func (l *pipeline) startEncoder(ctx context.Context, p plan, t *tracks, outputs 
 	l.outputs = outputs
 	formats := make([]string, len(outputs)) // each is its rung's goroutine's own
 	ctx, stop := context.WithCancelCause(ctx)
+	stills, onStill := l.pictures.stills(t.video.source())
 	encoder, err := ffmpeg.Supervise(ctx, ffmpeg.SupervisorOptions{
 		Options: ffmpeg.Options{
-			Spec:         ffmpeg.Spec{Codec: t.video.encoded(), Source: t.video.source(), Outputs: outputs, Segment: p.packaging.Segment, Backend: p.backend},
+			Spec: ffmpeg.Spec{
+				Codec: t.video.encoded(), Source: t.video.source(), Outputs: outputs,
+				Segment: p.packaging.Segment, Backend: p.backend, Stills: stills,
+			},
+			OnStill:      onStill,
 			Config:       t.video.record,
 			ReorderDepth: t.reorderDepth(),
 			Path:         path,
@@ -225,6 +233,9 @@ func (l *pipeline) open() error {
 	l.group.Go(func() error { return l.feed.run(l.ctx) })
 	l.packager.Start()
 	l.onLive(l)
+	if l.pictures != nil {
+		l.group.Go(func() error { l.pictures.run(l.ctx); return nil })
+	}
 	return nil
 }
 
@@ -262,6 +273,9 @@ func (l *pipeline) take(f *broadcastv1.Frame) error {
 // encoder that is behind mends itself at a keyframe, and counts; that it has
 // ended Wait tells.
 func (l *pipeline) encode(s packager.Sample) (taken bool) {
+	if s.Key {
+		l.pictures.keyframe(s.PTS, s.Data)
+	}
 	if l.encoder == nil {
 		return false
 	}
@@ -289,6 +303,7 @@ func (l *pipeline) reconfigure(f *broadcastv1.Frame) error {
 	if err != nil {
 		return err
 	}
+	l.pictures.configure(v)
 	if l.encoder != nil {
 		if err := l.encoder.Reconfigure(v.record); err != nil {
 			return fmt.Errorf("change the encoder's input: %w", err)
@@ -314,6 +329,7 @@ func (l *pipeline) finish(ctx context.Context, reason string) error {
 	stop := context.AfterFunc(ctx, func() { l.cancel(context.Cause(ctx)) })
 	defer stop()
 	l.drainEncoder()
+	l.pictures.close()
 	l.packager.End()
 	if !l.known() {
 		return nil
@@ -321,6 +337,7 @@ func (l *pipeline) finish(ctx context.Context, reason string) error {
 	select {
 	case <-l.packed:
 		l.reaper.Close()
+		l.pictures.settle(ctx)
 		l.group.Go(func() error { return l.feed.end(l.ctx, reason) })
 	case <-l.ctx.Done():
 	}

@@ -7,10 +7,11 @@ import (
 	"github.com/pharos-live/pharos/internal/registry"
 )
 
-// A Store takes the broadcast's media; Put returns once it is durable. Delete is
-// for parts that nobody can ask for any more.
+// A Store takes the broadcast's media; Put returns once it is durable.
 type Store interface {
 	Put(ctx context.Context, key string, body []byte, o objstore.PutOptions) error
+	// Delete removes objects, as parts that nobody can ask for any more; a key
+	// without one is no error.
 	Delete(ctx context.Context, keys ...string) error
 }
 

@@ -71,6 +71,9 @@ type Options struct {
 	Flush   time.Duration // how long the end may take; 0 = 10s
 	Tally   time.Duration // how long the start waits for both tracks; 0 = 1s
 	Logger  *slog.Logger  // nil = discard
+
+	// Stills makes pictures of sources without rungs: FindStills; nil = they have none.
+	Stills StartStills
 }
 
 func (o Options) withDefaults() Options {

@@ -85,6 +85,9 @@ func (se *session) run(ctx context.Context, ready func(*broadcastv1.Started)) er
 			l.State, l.Renditions = registry.StateLive, line.names()
 			l.Video, l.Audio = tracks.describe()
 		})
+		line.pictures.told(func(number uint64) {
+			lease.Update(func(l *registry.Live) { l.Poster = number })
+		})
 		se.log.InfoContext(ctx, "broadcast is live", "renditions", line.names())
 	})
 	if err != nil {

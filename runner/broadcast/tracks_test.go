@@ -42,8 +42,8 @@ func TestCollect(t *testing.T) {
 		err    error
 		took   time.Duration
 	}{
-		{name: "both tracks are known at once", frames: append(pictures(enoughPictures, 3000), video, audio), want: [2]bool{true, true}},
-		{name: "both tracks are known, and few pictures come", frames: append(pictures(3, 3000), video, audio), want: [2]bool{true, true}, took: time.Second},
+		{name: "both tracks are known at once", frames: append(shots(enoughPictures, 3000), video, audio), want: [2]bool{true, true}},
+		{name: "both tracks are known, and few pictures come", frames: append(shots(3, 3000), video, audio), want: [2]bool{true, true}, took: time.Second},
 		{name: "sound comes, and video is only announced", frames: []*broadcastv1.Frame{video, audio, sound}, want: [2]bool{false, true}, took: 5 * time.Second},
 		{name: "no audio within a second", frames: []*broadcastv1.Frame{video}, want: [2]bool{true, false}, took: time.Second},
 		{name: "no video within a second", frames: []*broadcastv1.Frame{audio}, want: [2]bool{false, true}, took: time.Second},
@@ -101,7 +101,7 @@ func TestCollect_WaitsForVideoThatIsAnnounced(t *testing.T) {
 		frames <- &broadcastv1.Frame{Kind: broadcastv1.Kind_KIND_AUDIO}
 		began := time.Now()
 		time.AfterFunc(3*time.Second, func() {
-			for _, f := range pictures(enoughPictures, 1500) {
+			for _, f := range shots(enoughPictures, 1500) {
 				frames <- f
 			}
 		})
@@ -118,8 +118,8 @@ func TestCollect_WaitsForVideoThatIsAnnounced(t *testing.T) {
 	})
 }
 
-// pictures is n of them, so many ticks apart.
-func pictures(n int, interval int64) []*broadcastv1.Frame {
+// shots are n pictures, so many ticks apart.
+func shots(n int, interval int64) []*broadcastv1.Frame {
 	var out []*broadcastv1.Frame
 	for i := range int64(n) {
 		out = append(out, &broadcastv1.Frame{Kind: broadcastv1.Kind_KIND_VIDEO, Dts: i * interval})
@@ -152,7 +152,7 @@ func TestRate_IsWhatPicturesShow(t *testing.T) {
 	for _, tt := range tests {
 		tr := &tracks{video: &videoConfig{}}
 		tr.video.FPS = tt.told
-		for _, f := range pictures(tt.pictures, tt.interval) {
+		for _, f := range shots(tt.pictures, tt.interval) {
 			if err := tr.add(f); err != nil {
 				t.Fatal(err)
 			}

@@ -46,7 +46,10 @@ func (t *trimmer) note(e hls.Event, seq uint64) {
 	}
 }
 
-// record is told of every record listed. It returns the seq before which the
+// list is told of every record listed that is of no segment, by its end.
+func (t *trimmer) list(end time.Duration) { t.listed = append(t.listed, end) }
+
+// record is told of every record listed that is of a segment. It returns the seq before which the
 // stream can be cut (0: nowhere), and how many of the oldest records can go.
 func (t *trimmer) record(s hls.Segment) (before uint64, drop int) {
 	end := s.Start + s.Duration

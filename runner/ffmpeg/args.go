@@ -26,6 +26,7 @@ type Spec struct {
 	Outputs []Output      // as Fit returned them; output i leaves on file descriptor 3+i
 	Segment time.Duration // greatest distance of IDRs; 0 = DefaultSegment
 	Backend Backend       // "" = Software; not Auto, which Choose resolves
+	Stills  *Stills       // pictures as JPEG, on the file descriptor behind the outputs'; nil = none
 }
 
 func (s Spec) withDefaults() Spec {
@@ -49,7 +50,7 @@ func (s Spec) validate() error {
 	if s.Source.Width <= 0 || s.Source.Height <= 0 {
 		errs = append(errs, fmt.Errorf("source of %d by %d pixels: want its size", s.Source.Width, s.Source.Height))
 	}
-	if len(s.Outputs) == 0 {
+	if len(s.Outputs) == 0 && s.Stills == nil {
 		errs = append(errs, errors.New("no outputs: there is nothing to encode"))
 	}
 	for _, o := range s.Outputs {
@@ -57,7 +58,10 @@ func (s Spec) validate() error {
 			errs = append(errs, fmt.Errorf("codec %q of %s: want %q or %q", o.Codec, o.Name(), CodecH264, CodecH265))
 		}
 	}
-	if r := s.Backend.recipe(); r.check != nil && len(errs) == 0 {
+	if s.Stills != nil {
+		errs = append(errs, s.Stills.validate())
+	}
+	if r := s.Backend.recipe(); r.check != nil && errors.Join(errs...) == nil {
 		errs = append(errs, r.check(s))
 	}
 	return errors.Join(errs...)
@@ -69,6 +73,9 @@ func Args(s Spec) ([]string, error) {
 	s = s.withDefaults()
 	if err := s.validate(); err != nil {
 		return nil, err
+	}
+	if len(s.Outputs) == 0 {
+		return stillsOnlyArgs(*s.Stills), nil
 	}
 	r := s.Backend.recipe()
 	args := []string{
@@ -92,6 +99,9 @@ func Args(s Spec) ([]string, error) {
 		}
 		args = append(args, r.encoder(s, o)...)
 		args = append(args, "-f", "nut", "-write_index", "0", "-flush_packets", "1", "pipe:"+strconv.Itoa(3+i))
+	}
+	if s.Stills != nil {
+		args = append(args, s.Stills.args(r.passing, r.download, 3+len(s.Outputs))...)
 	}
 	return args, nil
 }
@@ -123,7 +133,10 @@ func keyframes(s Spec, o Output) []string {
 
 // declaredRate is the frame rate, in frames per second, that the input's header tells ffmpeg.
 func (s Spec) declaredRate() float64 {
-	return cmp.Or(s.Source.FPS, float64(s.Outputs[0].FPS))
+	if s.Source.FPS == 0 && len(s.Outputs) > 0 {
+		return float64(s.Outputs[0].FPS)
+	}
+	return s.Source.FPS
 }
 
 // bits are the options for o's bit rate where the encoder takes the input's declared rate for its own.

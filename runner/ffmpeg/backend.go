@@ -64,8 +64,10 @@ type recipe struct {
 	filters func(o Output) string           // the filter chain of one output, without graph
 	passing []string                        // options by which an output keeps its timestamps
 	encoder func(s Spec, o Output) []string // how an output is encoded
-	check   func(s Spec) error              // says what this backend cannot do; nil = nothing
-	needs   needs
+	// download are filters, with a comma behind, that bring a picture into memory; "" = pictures are there
+	download string
+	check    func(s Spec) error // says what this backend cannot do; nil = nothing
+	needs    needs
 }
 
 // needs are the parts of ffmpeg that a recipe uses, and what else there must be: for the errors of Probe.

@@ -19,8 +19,9 @@ var nvidiaRecipe = recipe{
 		// never holds one of the few surfaces that the decoder has.
 		return chain(o, fmt.Sprintf("format=nv12|cuda,hwupload,scale_cuda=w=%d:h=%d:format=nv12:passthrough=0,setsar=1", o.Width, o.Height))
 	},
-	passing: passing,
-	encoder: nvenc,
+	passing:  passing,
+	download: "format=nv12|cuda,hwupload,hwdownload,format=nv12,",
+	encoder:  nvenc,
 	needs: needs{
 		encoder: "h264_nvenc", hevc: "hevc_nvenc",
 		filter:  "scale_cuda",

@@ -15,10 +15,11 @@ import (
 const probeTimeout = 10 * time.Second
 
 // Probe tells whether the ffmpeg at path ("" = "ffmpeg" in PATH) can encode rungs by b on this machine, with
-// h265 their H.265 twins too, by having it do so: the clip that is decoded is a tiny one, everything else is as in a broadcast of a 16:9
-// source, all rungs at once and in their sizes. Its error is one line that says what is missing and how to
-// mend it. Without rungs no ffmpeg is needed, but with h265 for a source in H.265: see [DefaultRung]. Probe
-// returns nil at once where none is; otherwise it blocks for about 0.2 s, at most 10 s.
+// h265 their H.265 twins too, and make stills, by having it do so: the clip that is decoded is a tiny one,
+// everything else is as in a broadcast of a 16:9 source, all rungs at once and in their sizes. Its error is
+// one line that says what is missing and how to mend it. Without rungs no ffmpeg is needed, but with h265 for
+// a source in H.265: see [DefaultRung]. Probe returns nil at once where none is; otherwise it blocks for
+// about 0.3 s, at most 10 s.
 func Probe(ctx context.Context, path string, b Backend, rungs []Rung, h265 bool) error {
 	twins := h265 && len(rungs) > 0
 	if h265 && !twins {
@@ -46,7 +47,10 @@ func Probe(ctx context.Context, path string, b Backend, rungs []Rung, h265 bool)
 	}
 	switch err := t.run(ctx, file, b, outputs); {
 	case err == nil:
-		return t.first()
+		if err := t.first(); err != nil {
+			return err
+		}
+		return probeStills(ctx, file)
 	case context.Cause(ctx) != nil:
 		return fmt.Errorf("test encode by %s with %s: %w", b, file, context.Cause(ctx))
 	default:

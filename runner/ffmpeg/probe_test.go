@@ -32,7 +32,7 @@ func newFake(t *testing.T, names, body string) fake {
 		fmt.Fprintf(&list, " V....D %s   something\n", name)
 	}
 	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "bad")
-	script := fmt.Sprintf("#!/bin/sh\ngood=%s bad=%s\ncase \"$*\" in *-encoders*|*-filters*) echo '%s'; exit 0;; esac\nprintf '%%s\\n' \"$@\" >>%s\n%s\n",
+	script := fmt.Sprintf("#!/bin/sh\ngood=%s bad=%s\ncase \"$*\" in *-encoders*|*-filters*) echo '%s'; exit 0;; *mjpeg*) cat \"$good\"; exit 0;; esac\nprintf '%%s\\n' \"$@\" >>%s\n%s\n",
 		good, bad, list.String(), f.args, body)
 	for file, content := range map[string][]byte{f.path: []byte(script), good: nut(t, 0x65), bad: nut(t, 0x41)} {
 		if err := os.WriteFile(file, content, 0o700); err != nil {

@@ -23,7 +23,8 @@ const (
 	DefaultGrace       = time.Second
 )
 
-// Options say what a Process does. Spec and OnPacket are needed; everything else has a default.
+// Options say what a Process does. Spec is needed, and OnPacket and OnStill where it has outputs and
+// stills; everything else has a default.
 type Options struct {
 	Spec
 
@@ -35,6 +36,11 @@ type Options struct {
 	// in s.Extradata. Each rung calls from a goroutine of its own, all at once. The packet's data belongs
 	// to OnPacket. It must be quick: while it runs, its rung's pipe fills, and then ffmpeg waits, with all rungs.
 	OnPacket func(rung int, s Stream, p Packet)
+	// OnStill gets the pictures that Spec.Stills asks for, each a JPEG with the PTS of its source frame. It
+	// is called from a goroutine of its own, and must be quick, as OnPacket.
+	OnStill func(p Packet)
+	// Background lowers the priority of the process: others that want the CPU get it first.
+	Background bool
 
 	Path        string        // of ffmpeg; "" = "ffmpeg" in PATH
 	QueueFrames int           // frames that may wait for ffmpeg; 0 = DefaultQueueFrames
@@ -59,8 +65,11 @@ func (o Options) withDefaults() Options {
 
 func (o Options) validate() error {
 	errs := []error{o.Spec.validate()}
-	if o.OnPacket == nil {
+	if o.OnPacket == nil && len(o.Outputs) > 0 {
 		errs = append(errs, errors.New("no OnPacket: nobody takes what ffmpeg makes"))
+	}
+	if (o.OnStill == nil) != (o.Stills == nil) {
+		errs = append(errs, errStills)
 	}
 	if o.ReorderDepth < 0 || o.ReorderDepth > maxReorder {
 		errs = append(errs, fmt.Errorf("reorder depth of %d: want 0 to %d", o.ReorderDepth, maxReorder))
@@ -110,7 +119,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		lengths: config.lengthSize,
 		done:    make(chan struct{}),
 	}
-	if p.pipes, err = openPipes(len(o.Outputs)); err != nil {
+	if p.pipes, err = openPipes(o.pipesOut()); err != nil {
 		return nil, fmt.Errorf("start ffmpeg: %w", err)
 	}
 	ctx, p.cancel = context.WithCancelCause(ctx)
@@ -163,11 +172,18 @@ func (p *Process) run(ctx context.Context, started chan<- error) {
 		started <- err
 		return
 	}
+	if p.o.Background {
+		standBack(p.cmd.Process.Pid)
+	}
 	started <- nil
 
 	var wg sync.WaitGroup
 	wg.Go(func() { p.feed() })
 	for i, out := range p.pipes.out {
+		if i == len(p.o.Outputs) {
+			wg.Go(func() { p.readStills(out) })
+			continue
+		}
 		wg.Go(func() { p.read(i, out) })
 	}
 	err = p.cmd.Wait()

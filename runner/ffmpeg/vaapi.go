@@ -15,8 +15,9 @@ var vaapiRecipe = recipe{
 	filters: func(o Output) string {
 		return chain(o, fmt.Sprintf("format=nv12|vaapi,hwupload,scale_vaapi=w=%d:h=%d:format=nv12:mode=hq,setsar=1", o.Width, o.Height))
 	},
-	passing: passing,
-	encoder: encodeVAAPI,
+	passing:  passing,
+	download: "format=nv12|vaapi,hwupload,hwdownload,format=nv12,",
+	encoder:  encodeVAAPI,
 	needs: needs{
 		encoder: "h264_vaapi", hevc: "hevc_vaapi",
 		filter:  "scale_vaapi",
