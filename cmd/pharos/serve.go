@@ -17,6 +17,7 @@ import (
 
 	"github.com/pharos-live/pharos/backends/local"
 	"github.com/pharos-live/pharos/ingest"
+	"github.com/pharos-live/pharos/internal/keeper"
 	"github.com/pharos-live/pharos/internal/objstore"
 	"github.com/pharos-live/pharos/internal/registry"
 	"github.com/pharos-live/pharos/internal/serve"
@@ -69,6 +70,7 @@ type server struct {
 	pool     *pool.Pool // nil on a web-only edge
 	ingest   *ingest.Server
 	web      *web.Server
+	keeper   *keeper.Keeper
 
 	state atomic.Pointer[error] // what keeps it from taking work; nil inside = ready
 }
@@ -125,6 +127,7 @@ func (s *server) open(ctx context.Context, runnerLog io.Writer) (err error) {
 	if s.web, err = web.New(s.registry, s.registry, s.registry.Doorbell(), store, s.ready, web.Options{Media: media, Logger: s.log}); err != nil {
 		return err
 	}
+	s.keeper = keeper.New(s.registry, store, keeper.Options{Retention: s.c.retention, Logger: s.log})
 	if s.c.webOnly() {
 		return nil
 	}
@@ -215,7 +218,7 @@ func (s *server) run(ctx context.Context, started func(context.Context) error) e
 			return err
 		}
 		return within(ctx, s.runPool, func(ctx context.Context) error {
-			return serve.Run(ctx, s.runIngest, func(ctx context.Context) error {
+			return serve.Run(ctx, s.runIngest, s.keeper.Run, func(ctx context.Context) error {
 				if err := started(ctx); err != nil {
 					return err
 				}

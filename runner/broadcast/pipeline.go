@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pharos-live/pharos/internal/journal"
 	broadcastv1 "github.com/pharos-live/pharos/proto/pharos/broadcast/v1"
 	"github.com/pharos-live/pharos/runner/ffmpeg"
 	"github.com/pharos-live/pharos/runner/packager"
@@ -29,6 +30,7 @@ type pipeline struct {
 	encoder     *ffmpeg.Process // nil without rungs
 	stopEncoder context.CancelCauseFunc
 	feed        *feed
+	recorder    *recorder
 	onLive      func(*pipeline)
 
 	ctx    context.Context // of the work: outlives the job's, until the end is flushed
@@ -72,6 +74,10 @@ func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive 
 		packed: make(chan struct{}),
 		faulty: make(chan struct{}),
 	}
+	l.recorder = newRecorder(se.service.store, se.service.o.Replay, journal.Object{
+		Broadcast: p.packaging.Broadcast, Channel: se.spec.GetChannel(), Started: t.anchor, Term: p.packaging.Term,
+	}, se.log)
+	l.feed.noted = l.recorder.note
 	var err error
 	l.packager, err = packager.New(p.packaging, p.tracks(t, outputs), se.service.store, packager.Options{
 		Announce:   l.feed.announce,
@@ -87,6 +93,7 @@ func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive 
 		cancel(errAborted)
 		return nil, err
 	}
+	l.recorder.start(context.WithoutCancel(ctx))
 	group.Go(l.pack)
 	group.Go(l.open)
 	return l, nil
@@ -325,4 +332,5 @@ func (l *pipeline) known() bool {
 func (l *pipeline) abort() {
 	l.cancel(errAborted)
 	_ = l.group.Wait() // its cause is known to the caller
+	l.recorder.stop()
 }

@@ -23,6 +23,9 @@
 //     writes nothing more: another term has it.
 //   - An encoder that fails ends the broadcast, but takes nothing with it that
 //     viewers have.
+//   - What a replay needs is written to the bucket as the broadcast goes on, and the
+//     replay itself at the end: ENDLIST first, then the replay. What of it Run does
+//     not get done, a keeper does.
 //   - The lease of the channel is held until the broadcast is flushed, and a
 //     broadcast whose lease is lost to a newer epoch or term ends.
 //   - Nothing outlives Run: no goroutine, no ffmpeg, no lease; but for a Publish
@@ -42,6 +45,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/pharos-live/pharos/internal/replay"
 	broadcastv1 "github.com/pharos-live/pharos/proto/pharos/broadcast/v1"
 	"github.com/pharos-live/pharos/proto/pharos/broadcast/v1/broadcastv1connect"
 )
@@ -66,7 +70,8 @@ type Options struct {
 	Open    time.Duration // how long a placed job waits for its publish; 0 = 10s
 	Flush   time.Duration // how long the end may take; 0 = 10s
 	Tally   time.Duration // how long the start waits for both tracks; 0 = 1s
-	Logger  *slog.Logger  // nil = discard
+	Replay  replay.Options
+	Logger  *slog.Logger // nil = discard
 }
 
 func (o Options) withDefaults() Options {

@@ -1,0 +1,95 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pharos-live/pharos/internal/hls"
+	"github.com/pharos-live/pharos/internal/journal"
+	"github.com/pharos-live/pharos/internal/objstore"
+)
+
+// ErrUnfinished says that the journal of a broadcast has no end yet.
+var ErrUnfinished = errors.New("the journal has no end")
+
+// A Store is the bucket as finalising needs it.
+type Store interface {
+	Getter
+	Lister
+	Putter
+}
+
+// Pictures are what a broadcast's thumbnails come to.
+type Pictures struct {
+	Storyboard []byte // WebVTT, with URIs relative to the replay's playlist; nil = none
+	Poster     string // the key of the newest picture of all; "" = none
+}
+
+// Options are the tunables of Finalise; the zero value works.
+type Options struct {
+	// Pictures makes the storyboard of a broadcast's events; nil = none.
+	Pictures func(broadcast string, events []hls.Event) Pictures
+}
+
+// Finalise makes the replay of a broadcast that has ended: it reads the journal,
+// writes the playlists and, last, the index document. It may be done again at any
+// time, by anybody, with the same outcome. After an error some of it may be written.
+// ErrUnfinished, journal.ErrNone: there is no end, or no journal.
+func Finalise(ctx context.Context, s Store, broadcast string, o Options) (Index, error) {
+	j, err := journal.Read(ctx, s, broadcast)
+	if err == nil && !j.Ended {
+		err = ErrUnfinished
+	}
+	if err != nil {
+		return Index{}, fmt.Errorf("finalise: %w", err)
+	}
+	index := Index{
+		Version: version, Broadcast: broadcast, Channel: j.Channel, Started: j.Started,
+		Renditions: []string{}, Reason: j.Reason, State: StateEmpty,
+	}
+	r, err := hls.NewReplay(j.Events())
+	switch {
+	case err == nil:
+		err = store(ctx, s, j, r, o, &index)
+	case errors.Is(err, hls.ErrNothing):
+		err = nil
+	}
+	if err != nil {
+		return Index{}, fmt.Errorf("finalise broadcast %s: %w", broadcast, err)
+	}
+	index.Written = time.Now().UTC()
+	if err := write(ctx, s, IndexKey(broadcast), index); err != nil {
+		return Index{}, fmt.Errorf("finalise broadcast %s: %w", broadcast, err)
+	}
+	return index, nil
+}
+
+// store writes the playlists, and into index what is there now.
+func store(ctx context.Context, s Store, j *journal.Journal, r *hls.Replay, o Options, index *Index) error {
+	for i, rendition := range r.Renditions {
+		if err := s.Put(ctx, MediaKey(j.Broadcast, rendition.Name), r.Media(i), objstore.PutOptions{}); err != nil {
+			return err
+		}
+		index.Renditions = append(index.Renditions, rendition.Name)
+	}
+	if o.Pictures != nil {
+		p := o.Pictures(j.Broadcast, j.Events())
+		if p.Storyboard != nil {
+			index.Storyboard = StoryboardKey(j.Broadcast)
+			if err := s.Put(ctx, index.Storyboard, p.Storyboard, objstore.PutOptions{ContentType: "text/vtt; charset=utf-8"}); err != nil {
+				return err
+			}
+		}
+		index.Poster = p.Poster
+	}
+	index.Playlist = PlaylistKey(j.Broadcast)
+	if err := s.Put(ctx, index.Playlist, r.Multivariant(), objstore.PutOptions{}); err != nil {
+		return err
+	}
+	index.Started = r.Date.UTC()
+	index.Duration = r.Duration.Round(time.Millisecond).Seconds()
+	index.State = StateReady
+	return nil
+}
