@@ -114,12 +114,14 @@ func cutTails(strips []*strip, most time.Duration) {
 	}
 }
 
-// cutTail takes one segment off, and says false when there is none to be taken.
+// cutTail takes one segment off, and says false when there is none to be taken. No
+// strip loses the last that is available of it.
 func cutTail(strips []*strip) bool {
 	for _, s := range strips {
-		last := s.segments[len(s.segments)-1]
-		if len(s.segments) > 1 && slices.ContainsFunc(strips, func(other *strip) bool { return !other.has(last) }) {
-			s.segments = s.segments[:len(s.segments)-1]
+		rest, last := s.segments[:len(s.segments)-1], s.segments[len(s.segments)-1]
+		if slices.ContainsFunc(strips, func(other *strip) bool { return !other.has(last) }) &&
+			slices.ContainsFunc(rest, func(g Segment) bool { return !g.Gap }) {
+			s.segments = rest
 			return true
 		}
 	}
@@ -165,7 +167,8 @@ func cutsOf(strips []*strip) []cut {
 }
 
 // fill puts gaps into the holes of the strip between from and to, cut where the
-// others are and at most most long.
+// others are and at most most long. The last segments of a broadcast do not end at one
+// time, as sound goes on behind the last picture: that is no hole.
 func (s *strip) fill(from, to time.Duration, cuts []cut, most time.Duration) {
 	var filled []Segment
 	at := from
@@ -173,7 +176,10 @@ func (s *strip) fill(from, to time.Duration, cuts []cut, most time.Duration) {
 		filled = append(appendGaps(filled, at, g.Start, cuts, most), g)
 		at = g.end()
 	}
-	s.segments = appendGaps(filled, at, to, cuts, most)
+	if to-at > most {
+		filled = appendGaps(filled, at, to, cuts, most)
+	}
+	s.segments = filled
 }
 
 // appendGaps covers the time from at to until, if it is longer than what lies between
