@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/pharos-live/pharos/internal/hls"
 	"github.com/pharos-live/pharos/internal/journal"
 	"github.com/pharos-live/pharos/internal/objstore"
@@ -66,30 +68,28 @@ func Finalise(ctx context.Context, s Store, broadcast string, o Options) (Index,
 	return index, nil
 }
 
-// store writes the playlists, and into index what is there now.
+// store writes the playlists, all at once, and into index what is there then.
 func store(ctx context.Context, s Store, j *journal.Journal, r *hls.Replay, o Options, index *Index) error {
+	g, ctx := errgroup.WithContext(ctx)
+	put := func(key string, body []byte, o objstore.PutOptions) {
+		g.Go(func() error { return s.Put(ctx, key, body, o) })
+	}
 	for i, rendition := range r.Renditions {
-		if err := s.Put(ctx, MediaKey(j.Broadcast, rendition.Name), r.Media(i), objstore.PutOptions{}); err != nil {
-			return err
-		}
+		put(MediaKey(j.Broadcast, rendition.Name), r.Media(i), objstore.PutOptions{})
 		index.Renditions = append(index.Renditions, rendition.Name)
 	}
 	if o.Pictures != nil {
 		p := o.Pictures(j.Broadcast, j.Events())
 		if p.Storyboard != nil {
 			index.Storyboard = StoryboardKey(j.Broadcast)
-			if err := s.Put(ctx, index.Storyboard, p.Storyboard, objstore.PutOptions{ContentType: "text/vtt; charset=utf-8"}); err != nil {
-				return err
-			}
+			put(index.Storyboard, p.Storyboard, objstore.PutOptions{ContentType: "text/vtt; charset=utf-8"})
 		}
 		index.Poster = p.Poster
 	}
 	index.Playlist = PlaylistKey(j.Broadcast)
-	if err := s.Put(ctx, index.Playlist, r.Multivariant(), objstore.PutOptions{}); err != nil {
-		return err
-	}
+	put(index.Playlist, r.Multivariant(), objstore.PutOptions{})
 	index.Started = r.Date.UTC()
 	index.Duration = r.Duration.Round(time.Millisecond).Seconds()
 	index.State = StateReady
-	return nil
+	return g.Wait()
 }

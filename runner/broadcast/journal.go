@@ -26,7 +26,8 @@ const (
 	// Back-off between the attempts of a write: doubled each time, and jittered by half.
 	journalFirstWait = 250 * time.Millisecond
 	journalLastWait  = 5 * time.Second
-	// journalTime bounds what is written after a broadcast that did not end well.
+	// journalTime bounds what is written after a broadcast that did not end well, or whose
+	// slot a newer publish may be waiting for.
 	journalTime = time.Second
 )
 

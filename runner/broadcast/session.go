@@ -233,6 +233,9 @@ func (se *session) finish(ctx context.Context, line *pipeline, cause error) erro
 	err := line.finish(ctx, reason)
 	if err == nil {
 		deadline, _ := ctx.Deadline()
+		if errors.Is(cause, errReplaced) { // the newer publish may be waiting for this slot
+			deadline = time.Now().Add(journalTime)
+		}
 		se.over = &ending{reason: reason, deadline: deadline}
 	}
 	if cause == nil {
@@ -252,7 +255,7 @@ func (se *session) finish(ctx context.Context, line *pipeline, cause error) erro
 // An ending is the end of a broadcast all of whose playlists have theirs.
 type ending struct {
 	reason   string
-	deadline time.Time // of the flush
+	deadline time.Time // for what is written after it
 }
 
 // record writes what is left of the journal and, where the broadcast has ended well,
