@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -52,9 +53,11 @@ func play(t *testing.T, url string) played {
 	need(t, "ffprobe")
 	cmd := exec.Command("ffprobe", "-v", "error", "-count_packets",
 		"-show_entries", "format=duration:stream=codec_type,nb_read_packets", "-of", "json", url)
-	out, err := cmd.CombinedOutput()
+	var complaints bytes.Buffer // of connections that a store closes, and other things that it gets over
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("play %s: %v\n%s", url, err, out)
+		t.Fatalf("play %s: %v\n%s", url, err, complaints.String())
 	}
 	var found struct {
 		Streams []struct {
