@@ -303,7 +303,7 @@ func (u *runner) die() {
 func initSection(t *testing.T) []byte {
 	t.Helper()
 	init := fmp4.Init{Tracks: []*fmp4.InitTrack{{ID: 1, TimeScale: scale, Codec: &codecs.MPEG4Audio{
-		Config: mpeg4audio.AudioSpecificConfig{Type: 2, SampleRate: scale, ChannelCount: 2, ChannelConfig: 2},
+		Config: mpeg4audio.AudioSpecificConfig{Type: 2, SampleRate: scale, ChannelConfig: 2},
 	}}}}
 	var b seekablebuffer.Buffer
 	if err := init.Marshal(&b); err != nil {
