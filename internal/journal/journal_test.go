@@ -167,6 +167,13 @@ func TestRead(t *testing.T) {
 			want: []string{" 0.7 1.7 2.12", " 0.7 1.12"},
 		},
 		{
+			name: "what a fenced term wrote beyond the take of an end does not count", term: 12, next: 1, ended: true,
+			objects: []journal.Object{
+				object(7, 0, take(), segment(0, 0, 7), segment(0, 1, 7), segment(1, 0, 7)), object(12, 0, take(1, 1), hls.End{}),
+			},
+			want: []string{" 0.7", " 0.7"},
+		},
+		{
 			name: "an end that a later term went on behind is none", term: 12, next: 1,
 			objects: []journal.Object{object(7, 0, take(), hls.End{}), object(12, 0, take())},
 			want:    []string{"", ""},
