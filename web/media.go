@@ -41,7 +41,14 @@ var errTimeout = errors.New("the playlist did not get there in time")
 
 // liveMultivariant answers the stable URL of a channel.
 func (s *Server) liveMultivariant(w http.ResponseWriter, r *http.Request) {
-	live, err := s.channels.live(r.Context(), r.PathValue("channel"))
+	channel := r.PathValue("channel")
+	live, err := s.channels.live(r.Context(), channel)
+	if errors.Is(err, registry.ErrNone) {
+		// What is over stays at its URL as long as its feed is kept.
+		if last, ok := s.lastOf(r.Context(), channel); ok {
+			live.Broadcast, err = last, nil
+		}
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -37,11 +37,12 @@ type page struct {
 }
 
 type pageData struct {
-	Title    string
-	Kind     string // "index", "watch" or "embed"
-	Channel  string
-	Playlist string
-	Built    bool
+	Title     string
+	Kind      string // "index", "watch", "embed" or "replay"
+	Channel   string
+	Broadcast string // of a replay
+	Playlist  string
+	Built     bool
 }
 
 func newPage(bundle fs.FS) (*page, error) {

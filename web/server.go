@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pharos-live/pharos/internal/objstore"
 	"github.com/pharos-live/pharos/internal/registry"
 )
 
@@ -19,6 +20,8 @@ type Store interface {
 	URL(key string, now time.Time) (string, error)
 	// Get reads the object: only for a segment that is not durable yet.
 	Get(ctx context.Context, key string) ([]byte, error)
+	// List calls fn for each object whose key begins with prefix: only for replays.
+	List(ctx context.Context, prefix string, fn func(objstore.Object) bool) error
 }
 
 // Channels says what is live.
@@ -52,6 +55,7 @@ type Stats struct {
 type Server struct {
 	channels    *directory
 	controllers *controllers
+	replays     *replays
 	store       Store
 	page        *page
 	media       http.Handler
@@ -82,6 +86,7 @@ func New(c Channels, f Feeds, b Doorbell, s Store, ready func() error, o Options
 	return &Server{
 		channels:    newDirectory(c),
 		controllers: newControllers(f, b, o.Logger),
+		replays:     newReplays(s),
 		store:       s,
 		page:        pg,
 		media:       o.Media,
@@ -113,6 +118,9 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /hls/{broadcast}/sheets/{file}", s.sheet)
 	mux.HandleFunc("GET /api/v1/channels", s.listChannels)
 	mux.HandleFunc("GET /api/v1/channels/{channel}", s.channelStatus)
+	mux.HandleFunc("GET /api/v1/replays", s.listReplays)
+	mux.HandleFunc("GET /replay/{broadcast}", s.replayPage)
+	mux.HandleFunc("GET /replay/{broadcast}/{path...}", s.replayPath)
 	if s.media != nil {
 		mux.Handle("GET /media/", s.media)
 	}

@@ -39,6 +39,7 @@ type config struct {
 	secret             string
 
 	segment, targetDuration, part, window time.Duration
+	retention                             time.Duration
 
 	maxConns, maxConnsPerIP int
 }
@@ -214,11 +215,29 @@ func (c *config) packagingSettings() []setting {
 	}
 }
 
+func (c *config) replaySettings() []setting {
+	return []setting{{
+		env: "PHAROS_RETENTION", def: "720h", set: c.setRetention,
+		help: "how long replays stay after their broadcast, 0 = for ever; the same on all app servers",
+	}}
+}
+
+// setRetention takes 0, and nothing so short that a replay goes before it was watched.
+func (c *config) setRetention(v string) error {
+	if err := intoDuration(&c.retention, 0, 10*365*24*time.Hour)(v); err != nil {
+		return err
+	}
+	if c.retention > 0 && c.retention < time.Minute {
+		return errors.New("want 0 for ever, or at least 1m")
+	}
+	return nil
+}
+
 // serveSettings are all settings of an app server.
 func (c *config) serveSettings() []setting {
 	var all []setting
 	for _, group := range [][]setting{
-		c.listenSettings(), c.ladderSettings(), c.packagingSettings(), c.poolSettings(), c.stateSettings(), c.secretSettings(),
+		c.listenSettings(), c.ladderSettings(), c.packagingSettings(), c.replaySettings(), c.poolSettings(), c.stateSettings(), c.secretSettings(),
 	} {
 		all = append(all, group...)
 	}

@@ -17,7 +17,9 @@ import (
 
 	"github.com/pharos-live/pharos/backends/local"
 	"github.com/pharos-live/pharos/ingest"
+	"github.com/pharos-live/pharos/internal/keeper"
 	"github.com/pharos-live/pharos/internal/objstore"
+	"github.com/pharos-live/pharos/internal/reap"
 	"github.com/pharos-live/pharos/internal/registry"
 	"github.com/pharos-live/pharos/internal/serve"
 	"github.com/pharos-live/pharos/internal/streamkey"
@@ -70,6 +72,7 @@ type server struct {
 	pool     *pool.Pool // nil on a web-only edge
 	ingest   *ingest.Server
 	web      *web.Server
+	keeper   *keeper.Keeper
 
 	state atomic.Pointer[error] // what keeps it from taking work; nil inside = ready
 }
@@ -123,6 +126,7 @@ func (s *server) open(ctx context.Context, runnerLog io.Writer) (err error) {
 	if s.web, err = web.New(s.registry, s.registry, s.registry.Doorbell(), store, s.ready, web.Options{Media: media, Proxy: s.c.media == "proxy", Logger: s.log}); err != nil {
 		return err
 	}
+	s.keeper = keeper.New(s.registry, store, keeper.Options{Retention: s.c.retention, Reaper: partsReaper{store}, Logger: s.log})
 	if s.c.webOnly() {
 		return nil
 	}
@@ -213,7 +217,7 @@ func (s *server) run(ctx context.Context, started func(context.Context) error) e
 			return err
 		}
 		return within(ctx, s.runPool, func(ctx context.Context) error {
-			return serve.Run(ctx, s.runIngest, func(ctx context.Context) error {
+			return serve.Run(ctx, s.runIngest, s.keeper.Run, func(ctx context.Context) error {
 				if err := started(ctx); err != nil {
 					return err
 				}
@@ -320,4 +324,13 @@ func serverName() string {
 	}
 	sum := sha256.Sum256([]byte(fmt.Sprint(host, os.Getpid(), time.Now().UnixNano(), filepath.Base(os.Args[0]))))
 	return fmt.Sprintf("%x", sum[:4])
+}
+
+// partsReaper is the keeper's way to the parts that a broadcast has left.
+type partsReaper struct{ store reap.Store }
+
+// Parts implements keeper.Reaper.
+func (r partsReaper) Parts(ctx context.Context, broadcast string) error {
+	_, err := reap.Parts(ctx, r.store, broadcast)
+	return err
 }

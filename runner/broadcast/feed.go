@@ -23,6 +23,7 @@ type feed struct {
 	to     *registry.Feed
 	config packager.Config
 	log    *slog.Logger
+	noted  func(...hls.Event) // told of what is announced and listed; nil = nobody
 
 	mu    sync.Mutex // protects trim and shelf; held over Append, so that marks follow the order of seqs
 	trim  *trimmer
@@ -36,18 +37,22 @@ func newFeed(to *registry.Feed, c packager.Config, log *slog.Logger) *feed {
 // take opens the term. Redis being away is waited out.
 func (f *feed) take(ctx context.Context, renditions []hls.Rendition) error {
 	f.trim = newTrimmer(len(renditions), 4*f.config.TargetDuration, f.config.Window)
-	data, err := wire.EncodeEvent(hls.Take{
+	take := hls.Take{
 		Renditions:     renditions,
 		TargetDuration: f.config.TargetDuration,
 		PartTarget:     f.config.PartTarget(),
 		Window:         f.config.Window,
 		Anchor:         f.config.Anchor,
-	})
+	}
+	data, err := wire.EncodeEvent(take)
 	if err != nil {
 		return err
 	}
 	for tries := 0; ; tries++ {
 		_, err := f.to.Take(ctx, data)
+		if err == nil {
+			f.note(take)
+		}
 		if err == nil || errors.Is(err, registry.ErrFenced) {
 			return err
 		}
@@ -89,6 +94,7 @@ func (f *feed) announce(ctx context.Context, events ...hls.Event) error {
 			f.trim.list(done.end)
 		}
 	}
+	f.note(events...)
 	return nil
 }
 
@@ -99,6 +105,13 @@ func (f *feed) keepShelf(ctx context.Context, before uint64) {
 		if seq, err := f.to.Append(ctx, o.data); err == nil {
 			o.seq = seq
 		}
+	}
+}
+
+// note tells of what stands in the feed.
+func (f *feed) note(events ...hls.Event) {
+	if f.noted != nil {
+		f.noted(events...)
 	}
 }
 
@@ -113,6 +126,7 @@ func (f *feed) older(ctx context.Context, s hls.Segment) error {
 	if err := f.to.Older(data); err != nil {
 		return err
 	}
+	f.note(s)
 	before, drop := f.trim.record(s)
 	if before > 0 || drop > 0 {
 		f.keepShelf(ctx, before)

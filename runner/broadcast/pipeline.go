@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pharos-live/pharos/internal/journal"
 	"github.com/pharos-live/pharos/internal/reap"
 	broadcastv1 "github.com/pharos-live/pharos/proto/pharos/broadcast/v1"
 	"github.com/pharos-live/pharos/runner/ffmpeg"
@@ -32,6 +33,7 @@ type pipeline struct {
 	outputs     []ffmpeg.Output // the rungs
 	feed        *feed
 	reaper      *reap.Live
+	recorder    *recorder
 	onLive      func(*pipeline)
 	source      source
 	pictures    *pictures // nil: there are none
@@ -85,6 +87,10 @@ func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive 
 		faulty: make(chan struct{}),
 	}
 	l.pictures = se.newPictures(p, t, len(outputs), l.feed)
+	l.recorder = newRecorder(se.service.store, journal.Object{
+		Broadcast: p.packaging.Broadcast, Channel: se.spec.GetChannel(), Started: t.anchor, Term: p.packaging.Term,
+	}, se.log)
+	l.feed.noted = l.recorder.note
 	var err error
 	l.packager, err = packager.New(p.packaging, p.tracks(t, outputs), se.service.store, packager.Options{
 		Announce:   l.announce,
@@ -102,6 +108,7 @@ func (se *session) startPipeline(ctx context.Context, p plan, t *tracks, onLive 
 		return nil, err
 	}
 	l.reaper = l.newReaper(se.service.store, p.packaging)
+	l.recorder.start(context.WithoutCancel(ctx))
 	group.Go(l.pack)
 	group.Go(l.open)
 	group.Go(func() error { return l.reaper.Run(l.ctx) })
@@ -384,4 +391,5 @@ func (l *pipeline) known() bool {
 func (l *pipeline) abort() {
 	l.cancel(errAborted)
 	_ = l.group.Wait() // its cause is known to the caller
+	l.recorder.stop()
 }

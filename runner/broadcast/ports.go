@@ -7,9 +7,12 @@ import (
 	"github.com/pharos-live/pharos/internal/registry"
 )
 
-// A Store takes the broadcast's media; Put returns once it is durable.
+// A Store takes the broadcast's media and journal; Put returns once it is durable. Get
+// and List are for the replay, which is made of what is in the bucket.
 type Store interface {
 	Put(ctx context.Context, key string, body []byte, o objstore.PutOptions) error
+	Get(ctx context.Context, key string) ([]byte, error)
+	List(ctx context.Context, prefix string, fn func(objstore.Object) bool) error
 	// Delete removes objects, as parts that nobody can ask for any more; a key
 	// without one is no error.
 	Delete(ctx context.Context, keys ...string) error

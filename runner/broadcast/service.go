@@ -27,6 +27,9 @@
 //     at the next keyframe. It ends the broadcast only where it fails before its
 //     first packet, or keeps failing while the source is no rendition: then nothing
 //     is left to watch. It takes nothing with it that viewers have.
+//   - What a replay needs is written to the bucket as the broadcast goes on, and the
+//     replay itself at the end: ENDLIST first, then the replay. What of it Run does
+//     not get done, a keeper does.
 //   - The lease of the channel is held until the broadcast is flushed, and a
 //     broadcast whose lease is lost to a newer epoch or term ends.
 //   - Nothing outlives Run: no goroutine, no ffmpeg, no lease; but for a Publish

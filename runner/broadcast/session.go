@@ -37,6 +37,7 @@ type session struct {
 
 	*intake
 	line atomic.Pointer[pipeline] // nil until the tracks are known
+	over *ending                  // nil unless every playlist has its end
 
 	done chan struct{} // closed when the session has ended
 }
@@ -71,6 +72,7 @@ func (se *session) run(ctx context.Context, ready func(*broadcastv1.Started)) er
 		return err
 	}
 	ctx, lease, release := se.hold(ctx)
+	defer se.record(ctx) // after the release: the next publish of the channel need not wait for it
 	defer release()
 	ready(&broadcastv1.Started{Machine: se.service.o.Machine})
 	if err := se.awaitOpen(ctx); err != nil {
@@ -232,6 +234,13 @@ func (se *session) finish(ctx context.Context, line *pipeline, cause error) erro
 		reason = reasonOf(cause)
 	}
 	err := line.finish(ctx, reason)
+	if err == nil {
+		deadline, _ := ctx.Deadline()
+		if errors.Is(cause, errReplaced) { // the newer publish may be waiting for this slot
+			deadline = time.Now().Add(journalTime)
+		}
+		se.over = &ending{reason: reason, deadline: deadline}
+	}
 	if cause == nil {
 		cause = line.fault() // of the encoder, in its last frames
 	}
@@ -244,6 +253,37 @@ func (se *session) finish(ctx context.Context, line *pipeline, cause error) erro
 		se.log.InfoContext(ctx, "broadcast has ended", "reason", reason)
 	}
 	return err
+}
+
+// An ending is the end of a broadcast all of whose playlists have theirs.
+type ending struct {
+	reason   string
+	deadline time.Time // for what is written after it
+}
+
+// record writes what is left of the journal and, where the broadcast has ended well,
+// the replay, within what is left of Options.Flush. It fails nothing: a keeper does
+// what does not get done.
+func (se *session) record(ctx context.Context) {
+	line := se.line.Load()
+	if line == nil || !line.known() {
+		return // nothing was ever shown
+	}
+	ctx = context.WithoutCancel(ctx)
+	if se.over == nil {
+		ctx, cancel := context.WithTimeout(ctx, journalTime)
+		defer cancel()
+		_ = line.recorder.flush(ctx) // the keeper finds out what is missing
+		return
+	}
+	ctx, cancel := context.WithDeadline(ctx, se.over.deadline)
+	defer cancel()
+	index, err := line.recorder.finish(ctx, se.over.reason)
+	if err != nil {
+		se.log.WarnContext(ctx, "the replay is left to the keeper", "error", err)
+		return
+	}
+	se.log.InfoContext(ctx, "replay is there", "state", index.State, "seconds", index.Duration, "renditions", index.Renditions)
 }
 
 // wording is what the job answers for the cause of its end: nothing where it

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pharos-live/pharos/internal/registry"
+	"github.com/pharos-live/pharos/internal/replay"
 	broadcastv1 "github.com/pharos-live/pharos/proto/pharos/broadcast/v1"
 	"github.com/pharos-live/pharos/runner"
 	"github.com/pharos-live/pharos/runner/broadcast"
@@ -131,11 +132,15 @@ func TestRun_HoldsTheLeaseUntilItIsFlushed(t *testing.T) {
 				if r.free() {
 					t.Error("the lease is gone while the broadcast is still being flushed")
 				}
-				if err := r.wait(time.Second); err != nil {
+				time.Sleep(time.Second)
+				if !r.free() || r.end() == "" {
+					t.Errorf("lease free %v, end %q; want both before the replay is written", r.free(), r.end())
+				}
+				if err := r.wait(2 * time.Second); err != nil { // four steps: journal, reading it, playlists, index
 					t.Errorf("the job returned %v, want nil", err)
 				}
-				if !r.free() || r.end() == "" {
-					t.Errorf("lease free %v, end %q; want both once the job has returned", r.free(), r.end())
+				if _, err := replay.Find(context.Background(), r.store, "b"); err != nil {
+					t.Errorf("got error %v for the replay once the job has returned, want none", err)
 				}
 			})
 		})

@@ -23,7 +23,7 @@ const (
 func cases() map[string]func(*env) {
 	all := map[string]func(*env){}
 	for _, group := range []map[string]func(*env){
-		counterCases, leaseCases, publishCases, runnerCases, bellCases, feedCases, failureCases, readerCases,
+		counterCases, leaseCases, publishCases, runnerCases, bellCases, feedCases, failureCases, readerCases, leadCases,
 	} {
 		for name, test := range group {
 			all[name] = test
