@@ -120,6 +120,7 @@ type channelStatus struct {
 	Started   *time.Time `json:"started,omitempty"`
 	Video     string     `json:"video,omitempty"`
 	Audio     string     `json:"audio,omitempty"`
+	Poster    string     `json:"poster,omitempty"` // URL
 }
 
 const stateOffline = "offline"
@@ -133,6 +134,15 @@ func statusOf(l registry.Live) channelStatus {
 		st.Playlist = "/live/" + l.Channel + "/index.m3u8"
 	}
 	return st
+}
+
+// preview is the status for a page's head: offline where it is not known.
+func (s *Server) preview(ctx context.Context, channel string) channelStatus {
+	l, err := s.channels.live(ctx, channel)
+	if err != nil {
+		return channelStatus{Channel: channel, State: stateOffline}
+	}
+	return statusOf(l)
 }
 
 // channelStatus is public: it tells the page when to start and what to say.

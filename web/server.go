@@ -34,6 +34,9 @@ type Options struct {
 	Media  http.Handler // serves /media/: the directory bucket; nil = 404
 	Bundle fs.FS        // the page's built files; nil = those embedded
 	Logger *slog.Logger // nil = discard
+	// PublicURL is the base of absolute links, without a slash at its end, such as
+	// https://live.example.org; "" = what each request was sent to.
+	PublicURL string
 }
 
 // Stats count what a Server did.
@@ -70,19 +73,20 @@ func New(c Channels, f Feeds, b Doorbell, s Store, ready func() error, o Options
 	if o.Bundle == nil {
 		o.Bundle = embedded()
 	}
-	pg, err := newPage(o.Bundle)
-	if err != nil {
-		return nil, err
-	}
-	return &Server{
+	srv := &Server{
 		channels:    newDirectory(c),
 		controllers: newControllers(f, b, o.Logger),
 		store:       s,
-		page:        pg,
 		media:       o.Media,
 		ready:       ready,
 		log:         o.Logger,
-	}, nil
+	}
+	var err error
+	srv.page, err = newPage(o.Bundle, links{public: strings.TrimRight(o.PublicURL, "/")}, srv.preview)
+	if err != nil {
+		return nil, err
+	}
+	return srv, nil
 }
 
 // Run follows the feeds of what is watched. It blocks until ctx ends and every

@@ -122,7 +122,7 @@ func (s *server) open(ctx context.Context, runnerLog io.Writer) (err error) {
 		return err
 	}
 	s.store = store
-	if s.web, err = web.New(s.registry, s.registry, s.registry.Doorbell(), store, s.ready, web.Options{Media: media, Logger: s.log}); err != nil {
+	if s.web, err = web.New(s.registry, s.registry, s.registry.Doorbell(), store, s.ready, web.Options{Media: media, Logger: s.log, PublicURL: s.c.publicURL}); err != nil {
 		return err
 	}
 	if s.c.webOnly() {
