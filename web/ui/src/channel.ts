@@ -2,7 +2,7 @@
 // offers what was recorded.
 import { type ChannelStatus, poll } from "./api";
 import { el, write } from "./dom";
-import { since } from "./format";
+import { media, since } from "./format";
 import { header } from "./header";
 import { Recordings } from "./recordings";
 import { notice, saying, type World } from "./saying";
@@ -19,7 +19,7 @@ export function showChannel(app: HTMLElement, channel: string, embedded: boolean
   const stage = new Stage(true);
   const facts = new Facts(channel);
   const recordings = new Recordings("Past broadcasts", channel);
-  app.append(...(embedded ? [stage.element] : [header(), stage.element, facts.element, recordings.element]));
+  app.append(...(embedded ? [stage.element] : [header(), el("div", { class: "watch" }, stage.element, facts.element, recordings.element)]));
   new Channel(channel, stage, facts, recordings).run();
 }
 
@@ -131,7 +131,7 @@ class Facts {
     write(this.#pill, s.state);
     this.#pill.dataset["state"] = s.state;
     const began = s.state === "live" && s.started ? startedAgo(s.started) : "";
-    write(this.#text, [began, s.video, s.audio].filter(Boolean).join(" · "));
+    write(this.#text, [began, media(s.video, s.audio)].filter(Boolean).join(" · "));
   }
 }
 

@@ -2,7 +2,7 @@
 import { type ChannelStatus, poll } from "./api";
 import { type Card, CardList, fresh } from "./cards";
 import { el, write } from "./dom";
-import { since } from "./format";
+import { media, since } from "./format";
 import { header } from "./header";
 import { Recordings } from "./recordings";
 
@@ -39,7 +39,7 @@ function card(c: ChannelStatus): Card {
     id: c.channel,
     href: `/${c.channel}`,
     title: c.channel,
-    facts: [c.started ? since(c.started) : "", c.video].filter(Boolean).join(" · "),
+    facts: [c.started ? since(c.started) : "", media(c.video)].filter(Boolean).join(" · "),
     badge: c.state === "live" ? "Live" : "Starting",
     corner: "",
     poster: fresh(c.poster),

@@ -43,3 +43,19 @@ export function startOffset(query: string): number {
   const m = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(t);
   return m ? Number(m[1] ?? 0) * 3600 + Number(m[2] ?? 0) * 60 + Number(m[3] ?? 0) : 0;
 }
+
+const names: Record<string, string> = { h264: "H.264", h265: "H.265", hevc: "H.265", aac: "AAC" };
+
+// media says what the server says of a broadcast's tracks, such as
+// "1280x720p30 h264" and "48000 Hz aac", as people write it.
+export function media(video = "", audio = ""): string {
+  const v = /^(\d+)x(\d+)p([\d.]+) (\S+)$/.exec(video);
+  const a = /^(\d+) Hz (\S+)$/.exec(audio);
+  const name = (codec = ""): string => names[codec] ?? codec.toUpperCase();
+  return [
+    v ? `${v[1]} × ${v[2]}, ${v[3]} fps, ${name(v[4])}` : video,
+    a ? `${name(a[2])} ${Number(a[1]) / 1000} kHz` : audio,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}

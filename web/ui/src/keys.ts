@@ -103,7 +103,7 @@ function keys(player: Player, controls: HTMLElement, live: boolean, help: () => 
     {
       keys: [..."0123456789"],
       shown: ["0", "…", "9"],
-      says: live ? "To a tenth of what can be seen" : "To a tenth of the recording",
+      says: "To 0 % … 90 %",
       press: (key) => jump(Number(key)),
     },
     { keys: ["?"], shown: ["?"], says: "This list", press: help },

@@ -2,7 +2,8 @@
 // Extensions and by the browser itself elsewhere, and kept playing.
 import Hls, { type ErrorData, type HlsConfig } from "hls.js/dist/hls.mjs";
 import { serverClock } from "./api";
-import { type Mode, catchUp, controller, Cushion, remember, remembered } from "./latency";
+import { Cushion } from "./cushion";
+import { type Mode, catchUp, controller, remember, remembered } from "./latency";
 import { Recovery, Watchdog } from "./recovery";
 
 export type State =
@@ -10,7 +11,7 @@ export type State =
   | "loading"
   | "playing" // also while paused: the picture is there
   | "ended" // everything there was has been shown
-  | "retrying" // it failed, and starts anew by itself
+  | "retrying" // it failed, and starts anew by itself, until the picture is there
   | "failed" // it failed too often
   | "unsupported"; // this browser cannot play this
 
@@ -52,7 +53,7 @@ export class Player {
     this.video = video;
     const on = (event: string, f: () => void): void => video.addEventListener(event, f);
     on("playing", () => this.#to("playing"));
-    on("loadeddata", () => this.state === "loading" && this.#to("playing"));
+    on("loadeddata", () => ["loading", "retrying"].includes(this.state) && this.#to("playing"));
     on("ended", () => this.#to("ended"));
     on("seeking", () => this.#seeking());
     on("seeked", () => this.#judge());
@@ -164,10 +165,10 @@ export class Player {
     this.#tell();
   }
 
-  #start(position: number): void {
+  #start(position: number, state: State = "loading"): void {
     this.#close();
     this.#following = true;
-    this.#to("loading");
+    this.#to(state);
     const source = this.#source;
     if (!source) {
       return;
@@ -253,7 +254,7 @@ export class Player {
       this.#to("failed");
       return;
     }
-    this.#retry = window.setTimeout(() => this.#start(position), wait);
+    this.#retry = window.setTimeout(() => this.#start(position, "retrying"), wait);
     this.#to("retrying");
   }
 
@@ -280,7 +281,7 @@ export class Player {
   }
 
   get #wanted(): boolean {
-    return this.#source !== null && !this.video.paused && !this.video.ended && (this.state === "playing" || this.state === "loading");
+    return this.#source !== null && !this.video.paused && !this.video.ended && ["playing", "loading", "retrying"].includes(this.state);
   }
 
   // look comes by once a second.

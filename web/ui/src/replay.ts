@@ -14,11 +14,10 @@ export function showReplay(app: HTMLElement, broadcast: string, channel: string,
   const facts = el("p", { class: "facts" });
   const others = new Recordings(`More from ${channel}`, channel, broadcast);
   const title = el("div", { class: "title" }, el("h1", {}, el("a", { href: `/${channel}` }, channel)), el("span", { class: "badge" }, "Replay"));
-  app.append(header(), stage.element, el("div", { class: "below" }, title, facts), others.element);
+  app.append(header(), el("div", { class: "watch" }, stage.element, el("div", { class: "below" }, title, facts), others.element));
 
   player.onChange(() => {
     stage.say(saying(player.state, () => player.again()));
-    stage.notice(player.state === "retrying" ? "Connection lost. Trying again…" : "");
   });
   player.play({ playlist, live: false, start: startOffset(location.search) });
   void others.load().then((all) => {
@@ -43,6 +42,8 @@ function saying(state: State, again: () => void): Saying | null {
         title: "This browser cannot play this",
         text: "The recording is in a format that it does not know. A newer browser, or any HLS player, may.",
       };
+    case "retrying":
+      return { title: "Connection lost", text: "Trying again…" };
     case "failed":
       return {
         title: "The recording cannot be read",

@@ -31,6 +31,8 @@ export function saying(w: World, again: () => void): Saying | null {
           text: w.reachable ? "Several attempts failed." : "The server cannot be reached.",
           action: { label: "Try again", press: again },
         };
+      case "retrying":
+        return { title: "Connection lost", text: w.reachable ? "Trying again…" : "The server cannot be reached. Trying again…" };
       default:
         return w.seen ? null : { title: `${channel} is live`, text: "The picture is on its way." };
     }
@@ -56,8 +58,5 @@ export function saying(w: World, again: () => void): Saying | null {
 
 // notice is what is said in a corner while the picture goes on.
 export function notice(w: World): string {
-  if (w.player === "retrying") {
-    return "Connection lost. Trying again…";
-  }
-  return w.seen && !w.reachable && w.player !== "failed" ? "The server cannot be reached. Trying again…" : "";
+  return w.seen && !w.shown && !w.reachable ? "The server cannot be reached. Trying again…" : "";
 }

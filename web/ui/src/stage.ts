@@ -12,6 +12,13 @@ import "./preview";
 import { nameOf, qualities } from "./quality";
 import { Storyboard } from "./storyboard";
 
+declare global {
+  interface Window {
+    // For whoever looks into a page that misbehaves.
+    pharos?: { player: Player };
+  }
+}
+
 export class Stage {
   readonly element: HTMLElement;
   readonly player: Player;
@@ -56,11 +63,12 @@ export class Stage {
     this.element.append(keyboard.dialog);
     this.#storyboard = new Storyboard(video, () => this.player.shift);
     for (const event of ["pointerenter", "pointermove", "focusin"]) {
-      range.addEventListener(event, () => void this.#storyboard.wanted());
+      range.addEventListener(event, () => void this.#point(range));
     }
     this.#poster.addEventListener("error", () => (this.#poster.hidden = true));
     this.player.onChange(() => this.#draw());
     this.#draw();
+    window.pharos = { player: this.player };
   }
 
   // say closes the curtain with these words; null opens it. What is behind a
@@ -90,6 +98,14 @@ export class Stage {
   fresh(): void {
     this.#poster.removeAttribute("src");
     this.#poster.hidden = true;
+  }
+
+  // point has a look at the storyboard, and shows the picture that came with it.
+  async #point(range: HTMLElement): Promise<void> {
+    const at = (await this.#storyboard.wanted()) ? range.getAttribute("mediapreviewtime") : null;
+    if (at !== null) {
+      range.dispatchEvent(new CustomEvent("mediapreviewrequest", { bubbles: true, composed: true, detail: Number(at) }));
+    }
   }
 
   #draw(): void {

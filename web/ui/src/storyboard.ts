@@ -60,31 +60,33 @@ export class Storyboard {
   }
 
   // wanted says that the time line is pointed at: the list is read, unless it was
-  // just now. Without a list there are no pictures, and nothing is said of it.
-  async wanted(): Promise<void> {
+  // just now. Without a list there are no pictures, and nothing is said of it. It
+  // returns whether there are other pictures now.
+  async wanted(): Promise<boolean> {
     const url = this.#url;
     const now = performance.now();
     const held = this.#laid !== "" && (this.#track.cues?.length ?? 0) > 0;
     if (url === "" || now - this.#asked < fresh || (held && !this.#live)) {
-      return;
+      return false;
     }
     this.#asked = now;
     try {
       const answer = await fetch(url, { signal: AbortSignal.timeout(patience), cache: "no-cache" });
       if (answer.ok && url === this.#url) {
         const text = await answer.text();
-        this.#lay(text, parse(text, new URL(answer.url || url, location.href).href));
+        return this.#lay(text, parse(text, new URL(answer.url || url, location.href).href));
       }
     } catch {
       // The next pointing asks again.
     }
+    return false;
   }
 
-  #lay(text: string, pictures: Picture[]): void {
+  #lay(text: string, pictures: Picture[]): boolean {
     const shift = this.#shift();
     const state = `${shift.toFixed(1)} ${text}`;
     if (state === this.#laid && (this.#track.cues?.length ?? 0) > 0) {
-      return;
+      return false;
     }
     for (const cue of [...(this.#track.cues ?? [])]) {
       this.#track.removeCue(cue);
@@ -95,5 +97,6 @@ export class Storyboard {
       }
     }
     this.#laid = pictures.length > 0 ? state : "";
+    return true;
   }
 }
