@@ -85,14 +85,12 @@ class Channel {
     const { player } = this.#stage;
     const world = this.#world;
     world.player = player.state;
-    // A player that cannot go on has shown all it will.
-    world.shown = ["ended", "failed", "unsupported", "retrying"].includes(player.state) || player.still > stillEnded;
-    const over = world.seen && world.status !== "live" && world.shown;
-    if (over && this.#looks === 0) {
-      player.stop();
-      world.player = "ended";
-      world.shown = true;
+    // A player that cannot go on, or was stopped, has shown all it will.
+    world.shown = ["idle", "ended", "failed", "unsupported", "retrying"].includes(player.state) || player.still > stillEnded;
+    if (world.seen && world.shown && world.status !== "live" && this.#looks === 0) {
       this.#look();
+      player.stop(); // draws again
+      return;
     }
     this.#stage.say(saying(world, () => player.again()));
     this.#stage.notice(notice(world));

@@ -28,6 +28,14 @@ export class Menu {
     this.#list = el("div", { class: "choices" });
     this.panel = el("div", { id, class: `menu ${name}`, role: "menu", "aria-label": title, noautohide: "", hidden: "" }, el("p", {}, title), this.#list);
     this.button.addEventListener("click", () => (this.panel.hidden ? this.#open() : this.close(true)));
+    // media-chrome's buttons make no click of a key.
+    this.button.addEventListener("keydown", (e) => {
+      if (["Enter", " ", "ArrowUp", "ArrowDown"].includes(e.key)) {
+        e.preventDefault();
+        e.stopPropagation();
+        this.#open();
+      }
+    });
     this.panel.addEventListener("keydown", (e) => this.#key(e));
     this.panel.addEventListener("focusout", (e) => {
       const to = e.relatedTarget;

@@ -38,6 +38,8 @@ export class Player {
   // shift is the broadcast's time at the player's time zero, seconds: hls.js lets
   // its time begin with the first segment of the first playlist that it saw.
   shift = 0;
+  // parted says that the stream has parts: it can be watched with low latency.
+  parted = false;
 
   readonly #changed: (() => void)[] = [];
   readonly #recovery = new Recovery();
@@ -56,7 +58,6 @@ export class Player {
     on("loadeddata", () => ["loading", "retrying"].includes(this.state) && this.#to("playing"));
     on("ended", () => this.#to("ended"));
     on("seeking", () => this.#seeking());
-    on("seeked", () => this.#judge());
     on("play", () => this.#judge());
     on("volumechange", () => {
       if (!video.muted && this.silenced) {
@@ -76,6 +77,7 @@ export class Player {
   // play starts a source: a live one at its edge.
   play(source: Source): void {
     this.#source = source;
+    this.parted = false;
     this.#recovery.forget();
     this.#cushion = new Cushion(stallMost);
     this.#start(source.start ?? -1);
@@ -191,6 +193,12 @@ export class Player {
     hls.on(Hls.Events.INIT_PTS_FOUND, (_, { initPTS, timescale }) => {
       this.shift = initPTS / timescale;
     });
+    hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => {
+      if (!this.parted && details.partTarget > 0) {
+        this.parted = true;
+        this.#tell();
+      }
+    });
     for (const event of [Hls.Events.MANIFEST_PARSED, Hls.Events.LEVELS_UPDATED, Hls.Events.LEVEL_SWITCHED]) {
       hls.on(event, () => this.#tell());
     }
@@ -259,8 +267,10 @@ export class Player {
   }
 
   // seeking stops short of what is not there yet: the end of the time line is
-  // ahead of where a live picture can be.
+  // ahead of where a live picture can be. Where it is meant to go says whether the
+  // viewer wants to be live; how long it takes to get there does not.
   #seeking(): void {
+    this.#judge();
     const position = this.hls?.liveSyncPosition ?? null;
     const { currentTime, buffered } = this.video;
     if (!this.live || position === null || currentTime <= position + 0.3) {

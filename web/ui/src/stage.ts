@@ -113,8 +113,7 @@ export class Stage {
     this.#sound.hidden = !player.silenced;
     this.#pill.update();
     this.#drawQuality();
-    const low = this.#live && (player.hls?.latestLevelDetails?.partTarget ?? 0) > 0;
-    this.#latency.show(low && player.live ? modes.map(({ mode, label, note }) => ({ value: mode, label, note })) : [], player.mode);
+    this.#latency.show(player.parted && player.live ? modes.map(({ mode, label, note }) => ({ value: mode, label, note })) : [], player.mode);
   }
 
   #drawQuality(): void {
