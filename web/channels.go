@@ -120,7 +120,11 @@ type channelStatus struct {
 	Started   *time.Time `json:"started,omitempty"`
 	Video     string     `json:"video,omitempty"`
 	Audio     string     `json:"audio,omitempty"`
-	Poster    string     `json:"poster,omitempty"` // URL
+
+	// Poster and Storyboard are there once there are pictures. Their URLs stay, what
+	// they lead to is replaced.
+	Poster     string `json:"poster,omitempty"`
+	Storyboard string `json:"storyboard,omitempty"`
 }
 
 const stateOffline = "offline"

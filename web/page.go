@@ -59,6 +59,7 @@ type pageData struct {
 	Poster             string
 
 	URL    string // canonical
+	Type   string // og:type
 	Player string // the page to embed; "" = there is none
 	Card   string // twitter:card
 	Built  bool
@@ -113,10 +114,10 @@ func (p *page) render(w http.ResponseWriter, r *http.Request, d pageData) {
 	base := p.links.base(r)
 	d.Built = p.built
 	d.Poster = absolute(base, d.Poster)
-	d.Card = "summary_large_image"
+	d.Type, d.Card = "video.other", "summary_large_image"
 	switch d.Kind {
 	case kindIndex:
-		d.URL = base + "/"
+		d.Type, d.URL = "website", base+"/"
 	case kindReplay:
 		d.URL = base + "/replay/" + d.Broadcast
 	default:
