@@ -42,16 +42,11 @@ async function get<T>(path: string): Promise<T> {
   return (await answer.json()) as T;
 }
 
-export interface Poll {
-  // again asks at once.
-  again(): void;
-}
-
-// poll asks for path each interval milliseconds for as long as the page is
-// shown, at once when it is shown again, and tells each answer; unreachable is
-// told instead when there is none, and the next question waits longer then, up
-// to four intervals. An unchanged answer costs the server a 304.
-export function poll<T>(path: string, interval: number, answer: (value: T) => void, unreachable: () => void): Poll {
+// poll asks for path each interval milliseconds for as long as the page lives, at
+// once when it is shown again, and tells each answer; unreachable is told instead
+// when there is none, and the next question waits longer then, up to four
+// intervals. An unchanged answer costs the server a 304.
+export function poll<T>(path: string, interval: number, answer: (value: T) => void, unreachable: () => void): void {
   let timer = 0;
   let asking = false;
   let failures = 0;
@@ -80,7 +75,6 @@ export function poll<T>(path: string, interval: number, answer: (value: T) => vo
   });
   window.addEventListener("online", () => void ask());
   void ask();
-  return { again: () => void ask() };
 }
 
 // replays are the newest recordings, of one channel or of all. A server that

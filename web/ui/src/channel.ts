@@ -31,6 +31,7 @@ class Channel {
   readonly #world: World;
   #broadcast = ""; // what is played, or was last
   #looks = 0;
+  #misses = 0; // questions in a row without an answer
 
   constructor(channel: string, stage: Stage, facts: Facts, recordings: Recordings) {
     this.#channel = channel;
@@ -46,7 +47,9 @@ class Channel {
       interval,
       (s) => this.#hear(s),
       () => {
-        this.#world.reachable = false;
+        // One answer that is late says nothing yet.
+        this.#misses++;
+        this.#world.reachable = this.#misses < 2;
         this.#draw();
       },
     );
@@ -58,6 +61,7 @@ class Channel {
     const { player } = this.#stage;
     const back = !this.#world.reachable;
     this.#world.reachable = true;
+    this.#misses = 0;
     this.#world.status = s.state;
     this.#facts.show(s);
     if (s.state === "live" && s.playlist && s.broadcast) {

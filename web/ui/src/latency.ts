@@ -21,21 +21,23 @@ export const catchUp: Record<Mode, number> = { low: 1.25, balanced: 1.1, stable:
 
 const key = "pharos-latency";
 
-// remembered is the mode that the viewer chose last, in this browser.
-export function remembered(storage: Pick<Storage, "getItem"> | undefined): Mode {
+// remembered is the mode that the viewer chose last, in this browser. Where the
+// browser keeps nothing for a page in a frame, even to ask is an error.
+export function remembered(): Mode {
   try {
-    const value = storage?.getItem(key);
+    const value = window.localStorage.getItem(key);
     return modes.find((m) => m.mode === value)?.mode ?? "low";
   } catch {
-    return "low"; // the browser keeps nothing
+    return "low";
   }
 }
 
-export function remember(storage: Pick<Storage, "setItem"> | undefined, mode: Mode): void {
+// remember keeps the mode; where it cannot, it holds for this page.
+export function remember(mode: Mode): void {
   try {
-    storage?.setItem(key, mode);
+    window.localStorage.setItem(key, mode);
   } catch {
-    // The browser keeps nothing: the mode holds for this page.
+    return;
   }
 }
 

@@ -2,6 +2,9 @@
 // server wrote into the body.
 import "./style.css";
 import "./player.css";
+import "./bar.css";
+import "./menu.css";
+import "./curtain.css";
 import { showChannel } from "./channel";
 import { showDirectory } from "./directory";
 import { showReplay } from "./replay";

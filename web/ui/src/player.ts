@@ -26,13 +26,16 @@ const stallMost = 3;
 // near is how far behind its target a viewer may be and still be called live, in
 // seconds; whoever is further behind went there, or is brought back.
 const near = 3;
+// nativeEdge is how far from the end of what can be seen a browser that plays by
+// itself keeps while it is live, seconds.
+const nativeEdge = 10;
 
 export class Player {
   readonly video: HTMLVideoElement;
   // hls is null where the browser plays by itself, and while nothing is played.
   hls: Hls | null = null;
   state: State = "idle";
-  mode: Mode = remembered(window.localStorage);
+  mode: Mode = remembered();
   // silenced says that the browser allowed playing only without sound.
   silenced = false;
   // shift is the broadcast's time at the player's time zero, seconds: hls.js lets
@@ -127,7 +130,7 @@ export class Player {
     const position = this.hls?.liveSyncPosition;
     if (position === null || position === undefined) {
       const { seekable, currentTime } = this.video;
-      return seekable.length > 0 && this.live ? Math.max(0, seekable.end(seekable.length - 1) - currentTime - near) : 0;
+      return seekable.length > 0 && this.live ? Math.max(0, seekable.end(seekable.length - 1) - currentTime - nativeEdge) : 0;
     }
     return Math.max(0, position - this.video.currentTime);
   }
@@ -155,7 +158,7 @@ export class Player {
   setMode(mode: Mode): void {
     const there = this.#following && this.live;
     this.mode = mode;
-    remember(window.localStorage, mode);
+    remember(mode);
     if (this.hls && this.#source?.live) {
       this.hls.lowLatencyMode = mode !== "stable";
       this.hls.config.maxLiveSyncPlaybackRate = catchUp[mode];
@@ -330,7 +333,7 @@ export class Player {
   // (liveMaxLatencyDuration) would do so also to those who went back on purpose.
   #keepUp(): void {
     const limit = Math.max(near, this.hls?.latestLevelDetails?.targetduration ?? 0) + near;
-    const lost = this.live && this.#following && !this.video.paused && !this.video.seeking && this.behind > limit;
+    const lost = this.hls !== null && this.live && this.#following && !this.video.paused && !this.video.seeking && this.behind > limit;
     this.#behindFor = lost ? this.#behindFor + 1 : 0;
     if (this.#behindFor >= 2) {
       this.#behindFor = 0;

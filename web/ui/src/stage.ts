@@ -68,6 +68,7 @@ export class Stage {
     this.#poster.addEventListener("error", () => (this.#poster.hidden = true));
     this.player.onChange(() => this.#draw());
     this.#draw();
+    this.say({ title: "", text: "" }); // until more is known
     window.pharos = { player: this.player };
   }
 
