@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 
@@ -62,6 +63,7 @@ type pageData struct {
 	Type   string // og:type
 	Player string // the page to embed; "" = there is none
 	Card   string // twitter:card
+	OEmbed string // where a site asks how to embed the player; "" = nowhere
 	Built  bool
 }
 
@@ -122,7 +124,8 @@ func (p *page) render(w http.ResponseWriter, r *http.Request, d pageData) {
 		d.URL = base + "/replay/" + d.Broadcast
 	default:
 		d.URL = base + "/" + d.Channel
-		d.Player = base + "/" + d.Channel + "/embed"
+		d.Player = d.URL + "/embed"
+		d.OEmbed = base + "/api/v1/oembed?url=" + url.QueryEscape(d.URL)
 		// A player card needs HTTPS, and a picture to stand for it.
 		if d.Poster != "" && strings.HasPrefix(base, "https://") {
 			d.Card = "player"

@@ -21,7 +21,7 @@ func head(t *testing.T, page string) map[string]string {
 		t.Fatalf("the page has no head:\n%s", page)
 	}
 	tags := map[string]string{}
-	for _, m := range regexp.MustCompile(`<(?:meta (?:property|name)|link rel)="([^"]*)" (?:content|href)="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+	for _, m := range regexp.MustCompile(`<(?:meta (?:property|name)|link rel)="([^"]*)" (?:type="[^"]*" )?(?:content|href)="([^"]*)"`).FindAllStringSubmatch(page, -1) {
 		tags[m[1]] = html.UnescapeString(m[2])
 	}
 	return tags
@@ -40,6 +40,7 @@ func TestPage_TellsItsPreview(t *testing.T) {
 			want: map[string]string{
 				"og:title": "main is live – Pharos", "og:type": "video.other", "og:url": "http://example.com/main", "canonical": "http://example.com/main",
 				"og:video": "http://example.com/main/embed", "twitter:card": "summary_large_image", "description": "Watch main live.",
+				"alternate": "http://example.com/api/v1/oembed?url=http%3A%2F%2Fexample.com%2Fmain",
 			},
 		},
 		{

@@ -109,6 +109,7 @@ func (s *Server) Handler() http.Handler {
 	if s.media != nil {
 		mux.Handle("GET /media/", s.media)
 	}
+	mux.HandleFunc("GET /api/v1/oembed", s.oembed)
 	mux.HandleFunc("GET /assets/{file}", s.page.asset)
 	mux.HandleFunc("GET /favicon.ico", s.page.favicon)
 	mux.HandleFunc("GET /", s.page.route)

@@ -51,6 +51,7 @@ try {
   seen.Dropped = await ask((v) => v.getVideoPlaybackQuality().droppedVideoFrames);
   seen.LowLatency = await page.evaluate(() => window.pharos.player.hls.lowLatencyMode);
   await page.mouse.move(640, 400); // the controls show themselves
+  await within(page.locator('.live-pill[data-edge="true"]').waitFor({ timeout: 20_000 }), "the live edge");
   seen.Pill = await page.locator(".live-pill").innerText();
   await page.screenshot({ path: `${folder}/watch.png` });
 

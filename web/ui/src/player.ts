@@ -121,8 +121,9 @@ export class Player {
       return behindEdge;
     }
     const age = (serverClock.now() - date.getTime()) / 1000;
-    // The edge cannot be younger than now, nor older than a server lets it get.
-    return age >= behindEdge - 0.5 && age < behindEdge + 10 ? age : behindEdge;
+    // The edge is not younger than now, nor older than a server lets it get: a
+    // date that says so comes from a clock that is off.
+    return age < behindEdge + 10 ? Math.max(age, behindEdge, 0) : behindEdge;
   }
 
   // behind is how far the picture is from where it would be live, in seconds.
