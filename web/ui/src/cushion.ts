@@ -30,4 +30,10 @@ export class Cushion {
     }
     return this.#seconds;
   }
+
+  // forget begins anew: the viewer chose another distance.
+  forget(): void {
+    this.#seconds = 0;
+    this.#stalled = 0;
+  }
 }

@@ -159,6 +159,7 @@ export class Player {
   setMode(mode: Mode): void {
     const there = this.#following && this.live;
     this.mode = mode;
+    this.#cushion.forget();
     remember(mode);
     if (this.hls && this.#source?.live) {
       this.hls.lowLatencyMode = mode !== "stable";
@@ -356,6 +357,21 @@ export class Player {
   }
 }
 
+const timeoutRetry = { maxNumRetry: 4, retryDelayMs: 0, maxRetryDelayMs: 0 };
+
+// errorRetry asks again also where hls.js would change the level or give up: a
+// server that restarts refuses connections for some seconds (status 0), and a rung
+// that its encoder is late with cannot be asked for what the source has already
+// (400); hls.js repeats that question without its directives.
+const errorRetry: NonNullable<HlsConfig["playlistLoadPolicy"]["default"]["errorRetry"]> = {
+  maxNumRetry: 5,
+  retryDelayMs: 500,
+  maxRetryDelayMs: 4000,
+  backoff: "exponential",
+  shouldRetry: (policy, count, _timeout, response, retry) =>
+    retry || (count < (policy?.maxNumRetry ?? 0) && (response?.code === 0 || response?.code === 400)),
+};
+
 function config(live: boolean, position: number, mode: Mode, latencyController: HlsConfig["latencyController"]): Partial<HlsConfig> {
   return {
     latencyController,
@@ -371,15 +387,8 @@ function config(live: boolean, position: number, mode: Mode, latencyController: 
     // By default a level that failed once is never chosen again: a viewer would
     // stay on the lowest rung for good.
     errorPenaltyExpireMs: 15_000,
-    // A server that restarts is away for some seconds.
-    playlistLoadPolicy: {
-      default: {
-        maxTimeToFirstByteMs: 10_000,
-        maxLoadTimeMs: 20_000,
-        timeoutRetry: { maxNumRetry: 2, retryDelayMs: 0, maxRetryDelayMs: 0 },
-        errorRetry: { maxNumRetry: 5, retryDelayMs: 500, maxRetryDelayMs: 4000, backoff: "exponential" },
-      },
-    },
+    playlistLoadPolicy: { default: { maxTimeToFirstByteMs: 10_000, maxLoadTimeMs: 20_000, timeoutRetry, errorRetry } },
+    fragLoadPolicy: { default: { maxTimeToFirstByteMs: 10_000, maxLoadTimeMs: 60_000, timeoutRetry, errorRetry } },
     // There are no captions in the stream; the parsers would look for them in each part.
     enableWebVTT: false,
     enableIMSC1: false,

@@ -21,3 +21,10 @@ test("a calm minute takes it away, and the next calm must be twice as long", () 
   assert.equal(c.seconds(70_000 + 60_001), 0.5);
   assert.equal(c.seconds(70_000 + 120_001), 0);
 });
+
+test("a new choice begins anew", () => {
+  const c = new Cushion(3);
+  c.stalled(1000);
+  c.forget();
+  assert.equal(c.seconds(1001), 0);
+});
