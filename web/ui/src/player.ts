@@ -115,7 +115,7 @@ export class Player {
     if (!hls || !this.live || this.video.readyState === 0) {
       return null;
     }
-    const behindEdge = hls.latency;
+    const behindEdge = Math.max(0, hls.latency); // a rung that is late ends before the picture
     const date = hls.playingDate;
     if (!date) {
       return behindEdge;
@@ -123,7 +123,7 @@ export class Player {
     const age = (serverClock.now() - date.getTime()) / 1000;
     // The edge is not younger than now, nor older than a server lets it get: a
     // date that says so comes from a clock that is off.
-    return age < behindEdge + 10 ? Math.max(age, behindEdge, 0) : behindEdge;
+    return age < behindEdge + 10 ? Math.max(age, behindEdge) : behindEdge;
   }
 
   // behind is how far the picture is from where it would be live, in seconds.
