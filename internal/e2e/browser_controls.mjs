@@ -60,7 +60,7 @@ async function live() {
   seen.StayedBack = await player(() => window.pharos.player.behind > 5); // nothing may pull a viewer forward
   await page.screenshot({ path: `${folder}/behind.png` });
   await pill.click();
-  seen.WentLive = await within(page.locator('.live-pill[data-edge="true"]').waitFor({ timeout: 5000 }), "live again");
+  seen.WentLive = await within(page.locator('.live-pill[data-edge="true"]').waitFor({ timeout: 15_000 }), "live again");
 
   // The latency menu by keyboard alone, remembered in the next page.
   await page.locator(".menu-button.latency").focus();
