@@ -144,6 +144,15 @@ func statusOf(l registry.Live) channelStatus {
 	return st
 }
 
+// preview is the status for a page's head: offline where it is not known.
+func (s *Server) preview(ctx context.Context, channel string) channelStatus {
+	l, err := s.channels.live(ctx, channel)
+	if err != nil {
+		return channelStatus{Channel: channel, State: stateOffline}
+	}
+	return statusOf(l)
+}
+
 // channelStatus is public: it tells the page when to start and what to say.
 func (s *Server) channelStatus(w http.ResponseWriter, r *http.Request) {
 	channel := r.PathValue("channel")

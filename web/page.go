@@ -1,12 +1,14 @@
 package web
 
 import (
+	"context"
 	"embed"
 	"fmt"
 	"html/template"
 	"io/fs"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 
@@ -29,62 +31,112 @@ func embedded() fs.FS {
 	return sub
 }
 
-// A page is the watch page and its assets.
+// A page is what people see, and its assets.
 type page struct {
 	tmpl   *template.Template
 	bundle fs.FS
 	built  bool
+	links  links
+	status func(ctx context.Context, channel string) channelStatus
 }
 
+// The kinds of page, as the bundle knows them (body's data-kind).
+const (
+	kindIndex  = "index"
+	kindWatch  = "watch"
+	kindEmbed  = "embed"
+	kindReplay = "replay"
+)
+
+// pageData is what a page says of itself in HTML, for the bundle and for those who
+// only read its head. Poster may be a path; the rest of what is absolute, render
+// fills in.
 type pageData struct {
-	Title     string
-	Kind      string // "index", "watch", "embed" or "replay"
-	Channel   string
-	Broadcast string // of a replay
-	Playlist  string
-	Built     bool
+	Title, Description string
+	Kind               string
+	Channel            string
+	Broadcast          string // of a replay
+	Playlist           string
+	Poster             string
+
+	URL    string // canonical
+	Type   string // og:type
+	Player string // the page to embed; "" = there is none
+	Card   string // twitter:card
+	OEmbed string // where a site asks how to embed the player; "" = nowhere
+	Built  bool
 }
 
-func newPage(bundle fs.FS) (*page, error) {
+// newPage makes the pages. status says what is known of a channel, for previews
+// alone: the page itself asks for the status.
+func newPage(bundle fs.FS, l links, status func(ctx context.Context, channel string) channelStatus) (*page, error) {
 	t, err := template.New("page").Parse(pageHTML)
 	if err != nil {
 		return nil, fmt.Errorf("parse the page: %w", err)
 	}
 	_, err = fs.Stat(bundle, "app.js")
-	return &page{tmpl: t, bundle: bundle, built: err == nil}, nil
+	return &page{tmpl: t, bundle: bundle, built: err == nil, links: l, status: status}, nil
 }
 
 // route answers everything that nothing else does: the directory, a channel's
 // page, and the page that others embed.
 func (p *page) route(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/" {
-		p.render(w, pageData{Title: "Pharos", Kind: "index"})
+		p.render(w, r, pageData{Title: "Pharos", Description: "Who is live, and what was recorded.", Kind: kindIndex})
 		return
 	}
 	name, rest, nested := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	kind := "watch"
+	kind := kindWatch
 	if nested {
 		kind = rest
 	}
 	c, err := streamkey.ParseChannel(name)
-	if err != nil || (nested && kind != "embed") {
+	if err != nil || (nested && kind != kindEmbed) {
 		text(w, http.StatusNotFound, cacheError, "not found: channels are at /CHANNEL")
 		return
 	}
-	p.render(w, pageData{
-		Title: string(c) + " – Pharos", Kind: kind, Channel: string(c),
-		Playlist: "/live/" + string(c) + "/index.m3u8",
-	})
+	p.render(w, r, p.channel(r.Context(), string(c), kind))
 }
 
-func (p *page) render(w http.ResponseWriter, d pageData) {
+func (p *page) channel(ctx context.Context, name, kind string) pageData {
+	st := p.status(ctx, name)
+	d := pageData{
+		Title: name + " – Pharos", Description: name + " is offline. Watch past broadcasts, or wait: the page starts by itself.",
+		Kind: kind, Channel: name, Playlist: "/live/" + name + "/index.m3u8", Poster: st.Poster,
+	}
+	if st.State != stateOffline {
+		d.Title = name + " is live – Pharos"
+		d.Description = "Watch " + name + " live."
+	}
+	return d
+}
+
+// render fills in what is absolute, and writes the page.
+func (p *page) render(w http.ResponseWriter, r *http.Request, d pageData) {
+	base := p.links.base(r)
 	d.Built = p.built
+	d.Poster = absolute(base, d.Poster)
+	d.Type, d.Card = "video.other", "summary_large_image"
+	switch d.Kind {
+	case kindIndex:
+		d.Type, d.URL = "website", base+"/"
+	case kindReplay:
+		d.URL = base + "/replay/" + d.Broadcast
+	default:
+		d.URL = base + "/" + d.Channel
+		d.Player = d.URL + "/embed"
+		d.OEmbed = base + "/api/v1/oembed?url=" + url.QueryEscape(d.URL)
+		// A player card needs HTTPS, and a picture to stand for it.
+		if d.Poster != "" && strings.HasPrefix(base, "https://") {
+			d.Card = "player"
+		}
+	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
-	if d.Kind != "embed" {
+	if d.Kind != kindEmbed {
 		h.Set("Content-Security-Policy", "frame-ancestors 'self'")
 	}
 	_ = p.tmpl.Execute(w, d) // the client has left: nothing to do about it

@@ -35,10 +35,16 @@ func (s *Server) replayPage(w http.ResponseWriter, r *http.Request) {
 		s.failReplay(w, r, err)
 		return
 	}
-	s.page.render(w, pageData{
-		Title: index.Channel + ", " + index.Started.Format("2 January 2006") + " – Pharos", Kind: "replay",
-		Channel: index.Channel, Broadcast: index.Broadcast, Playlist: replayURL(index.Broadcast, "index.m3u8"),
-	})
+	d := pageData{
+		Title:       index.Channel + ", " + index.Started.Format("2 January 2006") + " – Pharos",
+		Description: "Watch what " + index.Channel + " broadcast on " + index.Started.Format("2 January 2006") + ".",
+		Kind:        kindReplay,
+		Channel:     index.Channel, Broadcast: index.Broadcast, Playlist: replayURL(index.Broadcast, "index.m3u8"),
+	}
+	if index.Poster != "" {
+		d.Poster = replayURL(index.Broadcast, "poster.jpg")
+	}
+	s.page.render(w, r, d)
 }
 
 func replayURL(broadcast, path string) string { return "/replay/" + broadcast + "/" + path }

@@ -77,8 +77,8 @@ func TestReplay_MediaComesFromTheBucket(t *testing.T) {
 			"source/s0.7.m4s":          "source/s0.7.m4s",
 			"720p30-h265/s12.1795.m4s": "720p30-h265/s12.1795.m4s",
 			"audio/init-00ff.mp4":      "audio/init-00ff.mp4",
-			"poster/4.7.jpg":          "poster/4.7.jpg",
-			"sheets/3-2.7.jpg":   "sheets/3-2.7.jpg",
+			"poster/4.7.jpg":           "poster/4.7.jpg",
+			"sheets/3-2.7.jpg":         "sheets/3-2.7.jpg",
 			"poster.jpg":               "poster-3.7.jpg",
 		} {
 			rec := r.get(t.Context(), "/replay/"+broadcast+"/"+path)

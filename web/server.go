@@ -38,6 +38,9 @@ type Options struct {
 	Proxy  bool         // media passes through this server, instead of redirects to the bucket
 	Bundle fs.FS        // the page's built files; nil = those embedded
 	Logger *slog.Logger // nil = discard
+	// PublicURL is the base of absolute links, without a slash at its end, such as
+	// https://live.example.org; "" = what each request was sent to.
+	PublicURL string
 }
 
 // Stats count what a Server did.
@@ -79,22 +82,23 @@ func New(c Channels, f Feeds, b Doorbell, s Store, ready func() error, o Options
 	if o.Bundle == nil {
 		o.Bundle = embedded()
 	}
-	pg, err := newPage(o.Bundle)
-	if err != nil {
-		return nil, err
-	}
-	return &Server{
+	srv := &Server{
 		channels:    newDirectory(c),
 		controllers: newControllers(f, b, o.Logger),
 		replays:     newReplays(s),
 		store:       s,
-		page:        pg,
 		media:       o.Media,
 		proxy:       o.Proxy,
 		shared:      newShared(sharedBytes(o.Proxy)),
 		ready:       ready,
 		log:         o.Logger,
-	}, nil
+	}
+	var err error
+	srv.page, err = newPage(o.Bundle, links{public: strings.TrimRight(o.PublicURL, "/")}, srv.preview)
+	if err != nil {
+		return nil, err
+	}
+	return srv, nil
 }
 
 // Run follows the feeds of what is watched. It blocks until ctx ends and every
@@ -124,6 +128,7 @@ func (s *Server) Handler() http.Handler {
 	if s.media != nil {
 		mux.Handle("GET /media/", s.media)
 	}
+	mux.HandleFunc("GET /api/v1/oembed", s.oembed)
 	mux.HandleFunc("GET /assets/{file}", s.page.asset)
 	mux.HandleFunc("GET /favicon.ico", s.page.favicon)
 	mux.HandleFunc("GET /", s.page.route)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/pharos-live/pharos/runner/ffmpeg"
@@ -35,6 +36,7 @@ type config struct {
 
 	httpAddr, rtmpAddr string
 	tlsCert, tlsKey    string
+	publicURL          string
 	dataDir            string
 	secret             string
 
@@ -188,10 +190,25 @@ func (c *config) listenSettings() []setting {
 			env: "PHAROS_MEDIA", def: "redirect", set: intoOneOf(&c.media, "redirect", "proxy"),
 			help: "how viewers get parts and segments: redirect (302 to the bucket) or proxy (fetched once, served from memory)",
 		},
+		{env: "PHAROS_PUBLIC_URL", set: c.setPublicURL, help: "base URL of links in previews and embeds, e.g. https://live.example.org; empty = what the viewer asked for"},
 		{env: "PHAROS_RTMP_ADDR", def: ":1935", set: intoString(&c.rtmpAddr), help: "RTMP listener; --rtmp-addr \"\" or \"off\" makes a web-only edge"},
 		{env: "PHAROS_MAX_CONNS", def: "1000", set: intoCount(&c.maxConns, 1_000_000), help: "RTMP connections at most"},
 		{env: "PHAROS_MAX_CONNS_PER_IP", def: "20", set: intoCount(&c.maxConnsPerIP, 1_000_000), help: "RTMP connections at most from one address"},
 	}
+}
+
+// setPublicURL takes a scheme and an authority: all paths begin at the root.
+func (c *config) setPublicURL(v string) error {
+	if v == "" {
+		return nil
+	}
+	u, err := url.Parse(v)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" ||
+		u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return errors.New("want http:// or https:// and a host, without a path")
+	}
+	c.publicURL = u.Scheme + "://" + u.Host
+	return nil
 }
 
 func (c *config) packagingSettings() []setting {

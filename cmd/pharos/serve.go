@@ -123,7 +123,8 @@ func (s *server) open(ctx context.Context, runnerLog io.Writer) (err error) {
 		return err
 	}
 	s.store = store
-	if s.web, err = web.New(s.registry, s.registry, s.registry.Doorbell(), store, s.ready, web.Options{Media: media, Proxy: s.c.media == "proxy", Logger: s.log}); err != nil {
+	o := web.Options{Media: media, Proxy: s.c.media == "proxy", PublicURL: s.c.publicURL, Logger: s.log}
+	if s.web, err = web.New(s.registry, s.registry, s.registry.Doorbell(), store, s.ready, o); err != nil {
 		return err
 	}
 	s.keeper = keeper.New(s.registry, store, keeper.Options{Retention: s.c.retention, Reaper: partsReaper{store}, Logger: s.log})

@@ -91,6 +91,8 @@ func TestSettings_BadValueNamesVariableValueAndWhatIsAllowed(t *testing.T) {
 		{"FLAME_LOG", "loud", []string{"FLAME_LOG", "loud", "debug"}},
 		{"TRANSCODE_INCLUDE_SOURCE", "perhaps", []string{"TRANSCODE_INCLUDE_SOURCE", "perhaps", "true"}},
 		{"PHAROS_MEDIA_URL", "ftp://x", []string{"PHAROS_MEDIA_URL", "https://"}},
+		{"PHAROS_PUBLIC_URL", "live.example.org", []string{"PHAROS_PUBLIC_URL", "live.example.org", "https://"}},
+		{"PHAROS_PUBLIC_URL", "https://example.org/live", []string{"PHAROS_PUBLIC_URL", "without a path"}},
 	}
 	for _, tt := range tests {
 		_, err := parse(t, nil, env(tt.name, tt.value))

@@ -1,37 +1,47 @@
-// The directory of live channels.
+// The first page: who is live, with a picture each, and what was recorded.
 import { type ChannelStatus, poll } from "./api";
-import { el, since } from "./dom";
+import { type Card, CardList, fresh } from "./cards";
+import { el, write } from "./dom";
+import { media, since } from "./format";
+import { header } from "./header";
+import { Recordings } from "./recordings";
+
+const interval = 4000;
+const recordingsEvery = 60_000;
 
 export function showDirectory(app: HTMLElement): void {
-  const list = el("ul", { class: "channels" });
+  const list = new CardList();
   const note = el("p", { class: "note", role: "status" }, "Looking for live channels…");
-  app.append(el("header", { class: "top" }, el("h1", {}, "Pharos"), el("p", {}, "Live now")), list, note);
+  const recordings = new Recordings("Replays");
+  app.append(header(), el("section", { class: "live" }, el("h1", {}, "Live now"), note, list.element), recordings.element);
 
+  let live = -1;
+  const load = (): void => void recordings.load();
   poll<{ channels: ChannelStatus[] }>(
     "/api/v1/channels",
+    interval,
     ({ channels }) => {
-      list.replaceChildren(...channels.map(card));
-      note.textContent = channels.length === 0 ? "Nobody is live. This page shows who goes live, by itself." : "";
+      list.show(channels.map(card));
+      write(note, channels.length === 0 ? "Nobody is live. This page shows who goes live, by itself." : "");
+      if (channels.length < live) {
+        load(); // an end is a new replay
+      }
+      live = channels.length;
     },
-    () => {
-      note.textContent = "The server cannot be reached. Trying again…";
-    },
+    () => write(note, "The server cannot be reached. Trying again…"),
   );
+  load();
+  window.setInterval(() => document.hidden || load(), recordingsEvery);
 }
 
-function card(c: ChannelStatus): HTMLElement {
-  const facts = [c.video, c.audio].filter(Boolean).join(" · ");
-  const time = c.started ? since(c.started) : "";
-  return el(
-    "li",
-    {},
-    el(
-      "a",
-      { href: `/${c.channel}` },
-      el("span", { class: "pill" }, c.state === "live" ? "live" : "starting"),
-      el("strong", {}, c.channel),
-      el("span", { class: "facts" }, facts),
-      el("span", { class: "facts" }, time),
-    ),
-  );
+function card(c: ChannelStatus): Card {
+  return {
+    id: c.channel,
+    href: `/${c.channel}`,
+    title: c.channel,
+    facts: [c.started ? since(c.started) : "", media(c.video)].filter(Boolean).join(" · "),
+    badge: c.state === "live" ? "Live" : "Starting",
+    corner: "",
+    poster: fresh(c.poster),
+  };
 }
