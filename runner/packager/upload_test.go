@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,12 +59,12 @@ func TestUpload_PartBecomesAGapAfterThreePartTargets(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := avRig(t, nil)
-		var ended time.Duration
+		var ended atomic.Int64 // two requests may be under way
 		began := time.Now()
 		r.store.during(func(ctx context.Context, key string) error {
 			if key == hls.PartKey("b", "source", 1, 7) {
 				err := hang(ctx)
-				ended = time.Since(began)
+				ended.Store(int64(time.Since(began)))
 				return err
 			}
 			return nil
@@ -78,8 +79,8 @@ func TestUpload_PartBecomesAGapAfterThreePartTargets(t *testing.T) {
 			t.Errorf("%d parts, want all 15", len(parts))
 		}
 		// It was closed by its last frame, the 20th, at 633 ms.
-		if want := 633*time.Millisecond + 3*partTarget; ended != want {
-			t.Errorf("its upload was cancelled at %v, want %v", ended, want)
+		if want := 633*time.Millisecond + 3*partTarget; time.Duration(ended.Load()) != want {
+			t.Errorf("its upload was cancelled at %v, want %v", time.Duration(ended.Load()), want)
 		}
 		if got := r.p.Stats().LateGaps.Load(); got != 1 {
 			t.Errorf("%d late gaps are counted, want 1", got)
