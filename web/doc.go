@@ -2,7 +2,9 @@
 // redirects to the bucket, the watch page and the JSON that it polls. Any app
 // server serves any broadcast at the same URLs. With S3 no video passes through
 // it but in the one case that is counted (a segment asked for before its object
-// is durable); the directory bucket's files it serves itself, under /media/.
+// is durable), unless it is told to be a proxy; the directory bucket's files it
+// serves itself, under /media/. Pictures are answered like media, replays from
+// what the bucket has of them.
 //
 //	player ──GET playlist──▶ Server ──▶ controller ◀── feed (Redis)
 //	       ◀─────text─────            (hls.Broadcast)

@@ -18,7 +18,8 @@ import (
 type Store interface {
 	// URL is where a browser may GET the object.
 	URL(key string, now time.Time) (string, error)
-	// Get reads the object: only for a segment that is not durable yet.
+	// Get reads the object: a segment's parts while it is not durable yet, a replay's playlists, and all media
+	// of a proxy.
 	Get(ctx context.Context, key string) ([]byte, error)
 	// List calls fn for each object whose key begins with prefix: only for replays.
 	List(ctx context.Context, prefix string, fn func(objstore.Object) bool) error

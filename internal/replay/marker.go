@@ -22,7 +22,8 @@ type Marker struct {
 // MarkerKey is where the marker of a broadcast is.
 func MarkerKey(broadcast string) string { return openPrefix + broadcast + ".json" }
 
-// Mark writes a marker. It comes before anything else of a broadcast.
+// Mark writes a marker, as soon as a broadcast begins: beside its first objects. What a runner leaves that dies
+// before it is written, no keeper sees.
 func Mark(ctx context.Context, s Putter, m Marker) error {
 	m.Version = version
 	if err := write(ctx, s, MarkerKey(m.Broadcast), m); err != nil {

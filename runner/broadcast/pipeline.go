@@ -36,6 +36,7 @@ type pipeline struct {
 	recorder    *recorder
 	onLive      func(*pipeline)
 	source      source
+	keyed       bool      // a keyframe has come
 	pictures    *pictures // nil: there are none
 
 	ctx    context.Context // of the work: outlives the job's, until the end is flushed
@@ -272,7 +273,14 @@ func (l *pipeline) take(f *broadcastv1.Frame) error {
 	case f.GetKind() == broadcastv1.Kind_KIND_AUDIO:
 		return l.packager.Audio(sampleOf(f))
 	default:
-		return l.packager.Source(sampleOf(f))
+		s := sampleOf(f)
+		if s.Key && !l.keyed {
+			l.keyed = true
+			// Nothing that refers to what came before is left behind a CRA picture that the publish
+			// begins with. Browsers start at IDRs alone in H.264.
+			s.Open = s.Open && f.GetCodec() != broadcastv1.Codec_CODEC_H265
+		}
+		return l.packager.Source(s)
 	}
 }
 

@@ -79,7 +79,7 @@
 //
 // # Mid-stream changes
 //
-// New parameter sets go in-band: [Process.Reconfigure] keeps the sets of a new AVC configuration
+// New parameter sets go in-band: [Process.Reconfigure] keeps the sets of a new AVC or HEVC configuration
 // record and puts them in front of the next keyframe. A rung's picture size never changes; a source
 // of another shape is scaled into it.
 package ffmpeg

@@ -62,7 +62,7 @@ type Supervisor struct {
 
 	mu        sync.Mutex // protects what follows
 	current   *attempt   // nil: none runs
-	config    []byte     // the AVC configuration record in force
+	config    []byte     // the configuration record in force
 	closing   bool       // CloseInput was called
 	over      bool       // done is closed
 	err       error      // what Wait returns
@@ -329,7 +329,7 @@ func (s *Supervisor) Reconfigure(config []byte) error {
 		if err := s.current.Reconfigure(config); err != nil {
 			return err
 		}
-	} else if _, err := parseAVCConfig(config); err != nil {
+	} else if _, err := parseConfig(s.o.Codec, config); err != nil {
 		return fmt.Errorf("reconfigure ffmpeg: %w", err)
 	}
 	s.config = bytes.Clone(config)

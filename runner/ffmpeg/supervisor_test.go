@@ -470,3 +470,28 @@ func TestSupervisor_NeedsOnLost(t *testing.T) {
 		t.Errorf("got %v, want an error that names OnLost", err)
 	}
 }
+
+// TestSupervisor_ReconfigureWhileItIsDown has the format change while no ffmpeg runs: of whatever codec.
+func TestSupervisor_ReconfigureWhileItIsDown(t *testing.T) {
+	t.Parallel()
+	hevc := append([]byte{1}, make([]byte, 20)...)
+	hevc = append(hevc, 0x0f, 3, 0xa0, 0, 1, 0, 2, 0x40, 1, 0xa1, 0, 1, 0, 2, 0x42, 1, 0xa2, 0, 1, 0, 2, 0x44, 1)
+	for codec, record := range map[string][]byte{ffmpeg.CodecH264: config, ffmpeg.CodecH265: hevc} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, func(o *ffmpeg.SupervisorOptions) { o.Codec, o.Config = codec, record })
+			b.source(0, 1.48)
+			b.last().end(&ffmpeg.ExitError{Err: errors.New("signal: killed")})
+			synctest.Wait()
+			if err := b.s.Reconfigure(record); err != nil {
+				t.Errorf("%s: %v", codec, err)
+			}
+			if err := b.s.Reconfigure([]byte{1, 2, 3}); err == nil {
+				t.Errorf("%s: what is no record was taken", codec)
+			}
+			b.source(1.48, 3)
+			if err := b.finish(); err != nil {
+				t.Errorf("%s: Wait: %v", codec, err)
+			}
+		})
+	}
+}
