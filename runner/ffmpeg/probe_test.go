@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,6 +35,10 @@ func newFake(t *testing.T, names, body string) fake {
 	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "bad")
 	script := fmt.Sprintf("#!/bin/sh\ngood=%s bad=%s\ncase \"$*\" in *-encoders*|*-filters*) echo '%s'; exit 0;; *mjpeg*) cat \"$good\"; exit 0;; esac\nprintf '%%s\\n' \"$@\" >>%s\n%s\n",
 		good, bad, list.String(), f.args, body)
+	// A program that is still open for writing, in whatever process, cannot be run (ETXTBSY): no test beside
+	// this one may start a process meanwhile, which would have inherited the file.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	for file, content := range map[string][]byte{f.path: []byte(script), good: nut(t, 0x65), bad: nut(t, 0x41)} {
 		if err := os.WriteFile(file, content, 0o700); err != nil {
 			t.Fatal(err)
