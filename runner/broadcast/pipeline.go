@@ -140,6 +140,7 @@ func (l *pipeline) startEncoder(ctx context.Context, p plan, t *tracks, outputs 
 	formats := make([]string, len(outputs)) // each is its rung's goroutine's own
 	ctx, stop := context.WithCancelCause(ctx)
 	stills, onStill := l.pictures.stills(t.video.source())
+	lost := newLosses()
 	encoder, err := ffmpeg.Supervise(ctx, ffmpeg.SupervisorOptions{
 		Options: ffmpeg.Options{
 			Spec: ffmpeg.Spec{
@@ -161,11 +162,7 @@ func (l *pipeline) startEncoder(ctx context.Context, p plan, t *tracks, outputs 
 				l.rung(rung, pkt)
 			},
 		},
-		OnLost: func(until int64) {
-			for rung := range outputs {
-				_ = l.packager.LoseRung(rung, until) // after the end nothing is left to lose
-			}
-		},
+		OnLost: lost.note,
 		OnGivenUp: func(err error) {
 			// As long as viewers have the source, the rungs may stay gaps.
 			if !p.listsSource(outputs) || !l.known() {
@@ -178,6 +175,14 @@ func (l *pipeline) startEncoder(ctx context.Context, p plan, t *tracks, outputs 
 		return fmt.Errorf("start the encoder of %d rungs: %w", len(outputs), err)
 	}
 	l.encoder, l.stopEncoder = encoder, stop
+	l.group.Go(func() error {
+		lost.run(ctx, func(until int64) {
+			for rung := range outputs {
+				_ = l.packager.LoseRung(rung, until) // after the end nothing is left to lose
+			}
+		})
+		return nil
+	})
 	l.group.Go(func() error {
 		defer stop(nil)
 		if err := encoder.Wait(); err != nil && !errors.Is(err, errBehind) {
