@@ -20,6 +20,7 @@ import (
 // TestRefusals checks what an encoder is told, that no runner is booted for
 // it, and that the broadcast that runs is not disturbed.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "FLAME_MAX=2", "FLAME_MAX_CONCURRENCY=1")
 	good := s.key(t, "good")
 	publish(t, s.rtmp+"/"+good)
@@ -52,6 +53,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestRevokedKey_IsRefused(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	old := s.key(t, "mine")
 	s.pharos(t, "key", "revoke", "mine")
@@ -61,6 +63,7 @@ func TestRevokedKey_IsRefused(t *testing.T) {
 }
 
 func TestSecondPublisher_NewestWinsOnAnyServer(t *testing.T) {
+	t.Parallel()
 	url := redisServer(t)
 	settings := []string{"REDIS_URL=" + url, "PHAROS_SECRET=" + secret, "PHAROS_DATA_DIR=" + t.TempDir()}
 	a, b := serve(t, settings...), serve(t, settings...)
@@ -82,6 +85,7 @@ func TestSecondPublisher_NewestWinsOnAnyServer(t *testing.T) {
 }
 
 func TestSecondPublisher_GetsTheOnlySlot(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "FLAME_MAX=1", "FLAME_MAX_CONCURRENCY=1")
 	key := s.key(t, "again")
 	publish(t, s.rtmp+"/"+key)
@@ -95,6 +99,7 @@ func TestSecondPublisher_GetsTheOnlySlot(t *testing.T) {
 }
 
 func TestStreamWithoutMedia_FreesItsSlot(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "FLAME_MAX=1", "FLAME_MAX_CONCURRENCY=1")
 	mp3 := publish(t, s.rtmp+"/"+s.key(t, "mp3"), calm, x264, []string{"-c:a", "libmp3lame"})
 	line := s.line(t, "MP3", 10*time.Second)
@@ -106,6 +111,7 @@ func TestStreamWithoutMedia_FreesItsSlot(t *testing.T) {
 }
 
 func TestGarbageOnTheRTMPPort_DisturbsNobody(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	publish(t, s.rtmp+"/"+s.key(t, "calm"))
 	w := watcher{base: s.http}
@@ -131,6 +137,7 @@ func TestGarbageOnTheRTMPPort_DisturbsNobody(t *testing.T) {
 
 // TestStart_SaysInOneLineWhatIsWrong runs starts that must end with exit code 1.
 func TestStart_SaysInOneLineWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -183,6 +190,7 @@ func ffmpegWithoutX264(t *testing.T) string {
 }
 
 func TestStart_WaitsForRedisThenServes(t *testing.T) {
+	t.Parallel()
 	redis := registrytest.RedisServer(t)
 	redis.Stop()
 	testWaits(t, func() { redis.Start() }, "REDIS_URL="+redis.URL(), "PHAROS_SECRET="+secret)

@@ -13,6 +13,7 @@ import (
 // TestEncoderFails_ItsRungsGoOn kills a broadcast's ffmpeg, and stops one: the rung's playlist goes on with
 // gaps and comes back in the same format, and the source's knows nothing of it.
 func TestEncoderFails_ItsRungsGoOn(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "TRANSCODE=240p30@300000")
 	for _, tt := range []struct {
 		name, channel string
@@ -65,6 +66,7 @@ func TestEncoderFails_ItsRungsGoOn(t *testing.T) {
 
 // TestBackend_AutoFallsBackAndSaysWhy runs where there is no card.
 func TestBackend_AutoFallsBackAndSaysWhy(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "TRANSCODE=240p30@300000", "TRANSCODE_BACKEND=auto")
 	line := s.line(t, "encoder chosen", 5*time.Second)
 	for _, want := range []string{"asked", "backend", "h264_nvenc", "mpsoc_vcu_h264"} {

@@ -127,6 +127,7 @@ func (c hevcClip) send(t *testing.T, s *server, channel string) {
 }
 
 func TestHEVC_SourceIsHVC1AndH264PlaysBesideIt(t *testing.T) {
+	t.Parallel()
 	clip := encodeHEVC(t, "11")
 	for _, tt := range []struct {
 		name, ladder string
@@ -211,6 +212,7 @@ func decodes(t *testing.T, w watcher, uri string, count int) {
 }
 
 func TestHEVC_IsRefusedWithoutTheSetting(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	client, err := rtmptest.Dial(t.Context(), strings.TrimSuffix(strings.TrimPrefix(s.rtmp, "rtmp://"), "/live"))
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 )
 
 func TestRunner_IsAnotherProcessAndGoesOutAfterTheBroadcast(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "FLAME_IDLE_SHUTDOWN_AFTER=1", "TRANSCODE=240p30@300000")
 	encoder := publish(t, s.rtmp+"/"+s.key(t, "one"))
 	watcher{base: s.http}.master(t, "one")
@@ -45,6 +46,7 @@ func TestRunner_IsAnotherProcessAndGoesOutAfterTheBroadcast(t *testing.T) {
 }
 
 func TestPoolFull_RefusesTheThirdBroadcastAndNamesBothSettings(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "FLAME_MAX=1", "FLAME_MAX_CONCURRENCY=2")
 	for i := range 2 {
 		publish(t, s.rtmp+"/"+s.key(t, fmt.Sprintf("full%d", i)))
@@ -68,6 +70,7 @@ func TestPoolFull_RefusesTheThirdBroadcastAndNamesBothSettings(t *testing.T) {
 }
 
 func TestRunnerDies_EveryPlaylistEnds(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	publish(t, s.rtmp+"/"+s.key(t, "dies"))
 	w := watcher{base: s.http}
@@ -79,6 +82,7 @@ func TestRunnerDies_EveryPlaylistEnds(t *testing.T) {
 }
 
 func TestAppServerDies_TheRunnerEndsTheBroadcast(t *testing.T) {
+	t.Parallel()
 	need(t, "redis-server")
 	url := redisServer(t)
 	data := t.TempDir()
@@ -97,6 +101,7 @@ func TestAppServerDies_TheRunnerEndsTheBroadcast(t *testing.T) {
 }
 
 func TestAppServerDies_WithItsRedisTheRunnerGoesAtOnce(t *testing.T) {
+	t.Parallel()
 	s := serve(t, "TRANSCODE=240p30@300000")
 	publish(t, s.rtmp+"/"+s.key(t, "alone"))
 	watcher{base: s.http}.master(t, "alone")

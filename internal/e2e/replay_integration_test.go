@@ -109,6 +109,7 @@ func whole(t *testing.T, url string, seconds int) {
 }
 
 func TestReplay_PlaysFromAPlainFileServer(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := serve(t, "PHAROS_DATA_DIR="+dir)
 	broadcastFor(t, s, "news", 7)
@@ -134,6 +135,7 @@ func TestReplay_PlaysFromAPlainFileServer(t *testing.T) {
 }
 
 func TestReplay_PlaysFromABucket(t *testing.T) {
+	t.Parallel()
 	need(t, "redis-server")
 	s3 := objstoretest.VersityGW(t)
 	for _, public := range []bool{true, false} {
@@ -159,6 +161,7 @@ func TestReplay_PlaysFromABucket(t *testing.T) {
 // TestReplay_OfWhatWasKilled: runner and app server, with its embedded Redis, are gone at
 // once, in the middle of a broadcast. The next server has nothing but the bucket.
 func TestReplay_OfWhatWasKilled(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := serve(t, "PHAROS_DATA_DIR="+dir)
 	publish(t, s.rtmp+"/"+s.key(t, "news"))

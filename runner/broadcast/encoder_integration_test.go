@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,9 @@ var encoders = map[string]func() error{
 
 func TestMain(m *testing.M) {
 	if encoder := encoders[filepath.Base(os.Args[0])]; encoder != nil {
+		if slices.Contains(os.Args, "rawvideo") { // the probe's test picture
+			encoder = still
+		}
 		if err := encoder(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -77,6 +81,15 @@ func encode(frames int, each time.Duration) error {
 		}
 	}
 	return errors.New("Killed")
+}
+
+// still writes a picture to standard output.
+func still() error {
+	out, err := ffmpeg.NewWriter(os.Stdout, ffmpeg.Stream{FourCC: "MJPG", Width: 64, Height: 64, FrameRate: 1})
+	if err != nil {
+		return err
+	}
+	return out.Write(ffmpeg.Packet{Key: true, Data: []byte{0xff, 0xd8, 0xff, 0xd9}})
 }
 
 // withEncoder starts a job whose ffmpeg is one of encoders.
