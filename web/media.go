@@ -168,13 +168,21 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request, key, cache str
 	w.WriteHeader(http.StatusFound)
 }
 
-// playlist writes a rendered playlist; all who ask for one state share its
-// bytes, compressed or not.
+// playlist writes a rendered playlist.
 func (s *Server) playlist(w http.ResponseWriter, r *http.Request, p *hls.Playlist, cache string) {
+	n := writeShared(w, r, p, hls.ContentType, cache)
+	s.Stats.Playlists.Add(1)
+	s.Stats.Bytes.Add(int64(n))
+}
+
+// writeShared writes what was rendered once: all who ask for one state share its bytes, compressed or not. It
+// returns how many there were.
+func writeShared(w http.ResponseWriter, r *http.Request, p *hls.Playlist, contentType, cache string) int {
 	h := w.Header()
-	h.Set("Content-Type", hls.ContentType)
+	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", cache)
 	h.Set("Vary", "Accept-Encoding")
+	h.Set("X-Content-Type-Options", "nosniff")
 	body := p.Text()
 	if acceptsGzip(r) {
 		body = p.Gzip()
@@ -182,8 +190,7 @@ func (s *Server) playlist(w http.ResponseWriter, r *http.Request, p *hls.Playlis
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	n, _ := w.Write(body) // the client has left: nothing to do about it
-	s.Stats.Playlists.Add(1)
-	s.Stats.Bytes.Add(int64(n))
+	return n
 }
 
 func maxAge(d time.Duration) string {

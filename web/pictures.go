@@ -60,18 +60,7 @@ func (s *Server) storyboard(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, err)
 			return
 		}
-		h := w.Header()
-		h.Set("Content-Type", hls.StoryboardType)
-		h.Set("Cache-Control", cachePicture)
-		h.Set("Vary", "Accept-Encoding")
-		h.Set("X-Content-Type-Options", "nosniff")
-		body := list.Text()
-		if acceptsGzip(r) {
-			body = list.Gzip()
-			h.Set("Content-Encoding", "gzip")
-		}
-		h.Set("Content-Length", strconv.Itoa(len(body)))
-		_, _ = w.Write(body) // the client has left: nothing to do about it
+		writeShared(w, r, list, hls.StoryboardType, cachePicture)
 	})
 }
 

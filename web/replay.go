@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -88,17 +87,7 @@ func (s *Server) replayStoryboard(w http.ResponseWriter, r *http.Request, broadc
 		s.failReplay(w, r, err)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", hls.StoryboardType)
-	h.Set("Cache-Control", cacheReplay)
-	h.Set("Vary", "Accept-Encoding")
-	body := p.Text()
-	if acceptsGzip(r) {
-		body = p.Gzip()
-		h.Set("Content-Encoding", "gzip")
-	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) // the client has left: nothing to do about it
+	writeShared(w, r, p, hls.StoryboardType, cacheReplay)
 }
 
 // replayPoster leads to the poster that the broadcast had last.
