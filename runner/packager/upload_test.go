@@ -303,7 +303,12 @@ func TestUpload_BacklogOfPartsIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := avRig(t, nil)
-		r.store.during(func(ctx context.Context, _ string) error { return hang(ctx) })
+		r.store.during(func(ctx context.Context, key string) error {
+			if strings.Contains(key, "/source/p") {
+				return hang(ctx)
+			}
+			return nil
+		})
 		for _, in := range r.video(steady(30, 2*time.Second, 60*time.Second)) { // all at once
 			if err := in.feed(); err != nil {
 				t.Fatal(err)
@@ -313,10 +318,12 @@ func TestUpload_BacklogOfPartsIsBounded(t *testing.T) {
 		if time.Since(r.began) != 0 {
 			t.Fatal("time has passed")
 		}
+		// What hangs is joined by a second request, once, and then what waits is uploaded in time: 128 parts,
+		// and those under way. All others are gaps.
 		r.store.during(nil)
 		time.Sleep(10 * time.Second)
-		if parts, gaps := r.parts(0); len(gaps) != len(parts) || len(parts) < 179 {
-			t.Errorf("%d parts, %d of them gaps, want 180 gaps", len(parts), len(gaps))
+		if parts, gaps := r.parts(0); len(parts) < 179 || len(gaps) < 40 || len(gaps) > 60 {
+			t.Errorf("%d parts, %d of them gaps, want 180, and those that found no room gaps", len(parts), len(gaps))
 		}
 		r.stop()
 	})
