@@ -41,6 +41,7 @@ type rungGauge struct {
 type lagSample struct {
 	at  time.Time
 	lag time.Duration
+	out time.Duration // PTS of the slowest rung
 }
 
 // put notes that a frame went in.
@@ -90,22 +91,25 @@ func (g *gauge) check(now time.Time, name func(rung int) string) error {
 }
 
 // slowLocked tells how far the slowest rung is behind, and whether it has been too far for slowWindow
-// without coming nearer.
+// without coming nearer. A source that comes faster than time passes leaves behind also an ffmpeg that is
+// quick enough for any broadcast: what comes out faster than that is not slow.
 func (g *gauge) slowLocked(now time.Time) (time.Duration, bool) {
-	var lag time.Duration
+	sample := lagSample{at: now}
 	for _, r := range g.rungs {
-		if r.came {
-			lag = max(lag, Duration(g.newest-r.out))
+		if lag := Duration(g.newest - r.out); r.came && lag > sample.lag {
+			sample.lag, sample.out = lag, Duration(r.out)
 		}
 	}
-	if lag <= g.lag {
+	if sample.lag <= g.lag {
 		g.behind = g.behind[:0]
-		return lag, false
+		return sample.lag, false
 	}
-	g.behind = append(g.behind, lagSample{now, lag})
+	g.behind = append(g.behind, sample)
 	for len(g.behind) > 1 && now.Sub(g.behind[1].at) >= slowWindow {
 		g.behind = g.behind[1:]
 	}
 	oldest := g.behind[0]
-	return lag, now.Sub(oldest.at) >= slowWindow && lag >= oldest.lag
+	passed := now.Sub(oldest.at)
+	inTime := sample.out-oldest.out > passed+passed/4
+	return sample.lag, passed >= slowWindow && sample.lag >= oldest.lag && !inTime
 }

@@ -55,6 +55,11 @@ func TestGauge(t *testing.T) {
 			out:  func(frame int, in int64) int64 { return max(in+5, int64(frame)*11+100) },
 		},
 		{
+			name: "a source that is faster than time, and an ffmpeg that is too, but less", interval: 33, key: 600, every: 1,
+			sent: func(frame int) int64 { return int64(frame) * 33 / 4 },
+			out:  func(frame int, in int64) int64 { return max(in+5, int64(frame)*33/2) },
+		},
+		{
 			name: "a source that pauses, and then comes in lumps", interval: 33, key: 60, every: 1, out: func(_ int, in int64) int64 { return in + 300 },
 			sent: func(frame int) int64 {
 				if frame > 100 {
